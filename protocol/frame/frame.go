@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package frame
+
+// The names of frames. Client: send_message, delivery_ack, sync. Server: all but send_message.
+const (
+	SendMessage         = "send_message"
+	DeliveryAck         = "delivery_ack"
+	SyncFrame           = "sync"
+	MessageReceived     = "message_received"
+	MessageAck          = "message_ack"
+	ConversationUpdated = "conversation_updated"
+	Resync              = "resync"
+	ErrorFrame          = "error"
+)
+
+// Send is the data of send_message, and the body of POST …/messages (there conversationId comes from the path).
+type Send struct {
+	TempID           string `json:"tempId"` // 1 to 64 printable ASCII characters
+	ConversationID   string `json:"conversationId,omitempty"`
+	Content          string `json:"content,omitempty"`
+	ContentType      string `json:"contentType"`
+	MediaURL         string `json:"mediaUrl,omitempty"`
+	ReplyToMessageID string `json:"replyToMessageId,omitempty"`
+	EncryptedContent string `json:"encryptedContent,omitempty"`
+}
+
+// Ack is the data of message_ack, and the answer of POST …/messages.
+type Ack struct {
+	TempID         string `json:"tempId"`
+	ConversationID string `json:"conversationId"`
+	MessageID      string `json:"messageId"`
+	Seq            int64  `json:"seq"`
+	Timestamp      int64  `json:"timestamp"`
+	Status         string `json:"status"` // sent
+}
+
+// Delivery is the data of delivery_ack. From a client it covers every message up to this one; the server adds who.
+type Delivery struct {
+	ConversationID string `json:"conversationId"`
+	MessageID      string `json:"messageId"`
+	Status         string `json:"status"` // delivered, read
+	UserID         string `json:"userId,omitempty"`
+	Seq            *int64 `json:"seq,omitempty"` // from the server only
+}
+
+// SyncRequest is the data of a client's sync frame.
+type SyncRequest struct {
+	Cursor string `json:"cursor,omitempty"`
+}
+
+// ResyncNotice is the data of resync: live frames stopped; send sync with the last cursor.
+type ResyncNotice struct {
+	Code string `json:"code"`
+}
+
+// Error is the data of an error frame; the last two tell which frame it answers.
+type Error struct {
+	Code           string `json:"code"`
+	Message        string `json:"message"`
+	Field          string `json:"field,omitempty"`
+	RetryAfterMs   int64  `json:"retryAfterMs,omitempty"`
+	TempID         string `json:"tempId,omitempty"`
+	ConversationID string `json:"conversationId,omitempty"`
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package frame
+
+// Event is an entry of a conversation's log as clients see it. For Type `message` the content fields are set, for
+// every other type Change is.
+type Event struct {
+	ConversationID string `json:"conversationId"`
+	Seq            int64  `json:"seq"` // 0,1,2,… without holes
+	MessageID      string `json:"messageId"`
+	Type           string `json:"type"` // see the Type constants
+	SenderID       string `json:"senderId"`
+	DeviceID       string `json:"deviceId,omitempty"`
+	TempID         string `json:"tempId,omitempty"`
+	Timestamp      int64  `json:"timestamp"` // hub time, Unix milliseconds
+	Status         string `json:"status"`    // sent, delivered, read: as known when the record was made
+
+	Content          string  `json:"content,omitempty"`
+	ContentType      string  `json:"contentType,omitempty"` // text, image, video, audio, document
+	MediaURL         string  `json:"mediaUrl,omitempty"`
+	ReplyToMessageID string  `json:"replyToMessageId,omitempty"`
+	EncryptedContent string  `json:"encryptedContent,omitempty"`
+	Change           *Change `json:"change,omitempty"`
+}
+
+// The types of events.
+const (
+	TypeMessage      = "message"
+	TypeCreate       = "create"        // Change: conversationType, name, members
+	TypeMemberAdd    = "member_add"    // Change: userIds, role
+	TypeMemberRemove = "member_remove" // Change: userIds (one)
+	TypeMemberLeave  = "member_leave"  // the sender left
+	TypeMemberRole   = "member_role"   // Change: userIds (one), role
+	TypeRename       = "rename"        // Change: name
+)
+
+// Change is what a state event changes.
+type Change struct {
+	ConversationType string   `json:"conversationType,omitempty"`
+	Name             string   `json:"name,omitempty"`
+	UserIDs          []string `json:"userIds,omitempty"`
+	Role             string   `json:"role,omitempty"`
+}
+
+// Conversation is a conversation as one of its members sees it.
+type Conversation struct {
+	ConversationID string `json:"conversationId"`
+	Type           string `json:"type"` // direct, group
+	Name           string `json:"name,omitempty"`
+	PeerID         string `json:"peerId,omitempty"` // the other member of a direct conversation
+	CreatedBy      string `json:"createdBy"`
+	CreatedAt      int64  `json:"createdAt"`
+	Membership     string `json:"membership"` // joined, left, removed
+	Role           string `json:"role"`       // owner, admin, member
+	MemberCount    int    `json:"memberCount"`
+	HeadSeq        int64  `json:"headSeq"` // highest seq this member may read
+	LastMessage    *Event `json:"lastMessage,omitempty"`
+	LastMessageAt  int64  `json:"lastMessageAt"`
+	UnreadCount    int64  `json:"unreadCount"`
+	DeliveredSeq   int64  `json:"deliveredSeq"` // own pointers, -1 before the first
+	ReadSeq        int64  `json:"readSeq"`
+	IsPinned       bool   `json:"isPinned"`
+	MutedUntil     int64  `json:"mutedUntil"` // Unix milliseconds, 0 if not muted
+
+	Gap *Gap `json:"gap,omitempty"` // in sync only
+}
+
+// Gap tells that events with AfterSeq < seq < BeforeSeq moved too but are not in this answer: fetch the range.
+type Gap struct {
+	AfterSeq  int64 `json:"afterSeq"`
+	BeforeSeq int64 `json:"beforeSeq"`
+}
+
+// Receipt is how far a member got: pointers only move forward, -1 before the first.
+type Receipt struct {
+	ConversationID string `json:"conversationId"`
+	UserID         string `json:"userId"`
+	DeliveredSeq   int64  `json:"deliveredSeq"`
+	ReadSeq        int64  `json:"readSeq"`
+}
+
+// Sync is what moved since a cursor. It is the data of the server's sync frame and the body of GET /sync.
+type Sync struct {
+	Messages      []Event        `json:"messages"` // per conversation in order of seq
+	Conversations []Conversation `json:"conversations"`
+	Receipts      []Receipt      `json:"receipts"`
+	Cursor        string         `json:"cursor"`
+	HasMore       bool           `json:"hasMore"`
+}
