@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"parley.chat/migrations"
+	"parley.chat/protocol/id"
+)
+
+// partitioned lists the tables cut by logical shard; events is cut again by pos (see event.go).
+var partitioned = [...]string{
+	"conversations", "members", "user_conversations",
+	"users", "devices", "spent_tokens", "phone_numbers", "registration_tokens",
+}
+
+// Migrate brings every database to this release: migrations, then the rows and partitions of its shards. It is safe to run
+// on several nodes at once, and does nothing on a database that is current.
+func (s *Store) Migrate(ctx context.Context) error {
+	for i, db := range s.dbs {
+		if err := s.migrateDatabase(ctx, db); err != nil {
+			return fmt.Errorf("migrate database %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) migrateDatabase(ctx context.Context, db *database) error {
+	if err := runGoose(ctx, db.pool); err != nil {
+		return err
+	}
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(7061726)`); err != nil {
+		return err
+	}
+	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(7061726)`) }()
+	for _, n := range db.shards {
+		if err := s.prepareShard(ctx, conn, n); err != nil {
+			return fmt.Errorf("shard %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+func runGoose(ctx context.Context, pool *pgxpool.Pool) error {
+	sqlDB := stdlib.OpenDBFromPool(pool)
+	defer sqlDB.Close()
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, sqlDB, migrations.Files, goose.WithSessionLocker(locker))
+	if err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+func (s *Store) prepareShard(ctx context.Context, conn *pgxpool.Conn, n id.Shard) error {
+	var have, count int
+	err := conn.QueryRow(ctx, `SELECT count(*), coalesce(max(shard_count), 0) FROM shards WHERE shard = $1`, n).Scan(&have, &count)
+	if err != nil {
+		return err
+	}
+	if have == 1 {
+		if count != s.count {
+			return fmt.Errorf("the database was made for %d shards, the configuration says %d: the number is fixed at creation", count, s.count)
+		}
+		return nil
+	}
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	for _, table := range partitioned {
+		if _, err := tx.Exec(ctx, fmt.Sprintf(`CREATE TABLE %[1]s_s%[2]d PARTITION OF %[1]s FOR VALUES IN (%[2]d)`, table, n)); err != nil {
+			return err
+		}
+	}
+	for _, q := range eventPartitionSQL(n) {
+		if _, err := tx.Exec(ctx, q); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO shards (shard, shard_count) VALUES ($1, $2)`, n, s.count); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
