@@ -212,7 +212,7 @@ func hashCases() []vector {
 		under("hash-entry", "entry", entry, "the same object as another type"),
 		under("hash-entry-next", "entry", `{"seq":2,"version":1}`, "another object of the same type"),
 		under("hash-empty-object", "entry", `{}`, "the smallest object"),
-		under("hash-block-edge", "entry", `{"text":"`+strings.Repeat("x", 101)+`"}`, "the hashed message is 127 bytes long"),
+		under("hash-block-edge", "entry", `{"text":"`+strings.Repeat("x", 101)+`"}`, "the hashed message is 128 bytes long, two whole blocks"),
 		under("hash-long", "entry", `{"text":"`+strings.Repeat("0123456789", 200)+`"}`, "a message of many blocks"),
 	}
 }
