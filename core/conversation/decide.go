@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conversation
+
+import (
+	"slices"
+
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
+
+// Proposal is what a sender wants to become the next event. Its form was checked; Decide checks its right.
+type Proposal struct {
+	Type   string
+	Sender id.User
+	Change frame.Change // of state events
+	Create event.Create // of create
+}
+
+// Limits are the sizes a server may configure.
+type Limits struct {
+	MaxMembers int // of a group, at most 1024
+}
+
+// Decide says whether the proposal may become the next event after state s (nil before create). A refusal is a
+// *fault.Error. Events that would change nothing are refused too, so that the log holds changes only.
+func Decide(s *State, p Proposal, l Limits) error {
+	if p.Type == frame.TypeCreate {
+		return decideCreate(s, p, l)
+	}
+	m, ok := s.Member(p.Sender)
+	if !ok {
+		return fault.New(fault.UnknownConversation, "no such conversation")
+	}
+	if m.Membership != Joined {
+		return fault.New(fault.NotMember, "you are no longer a member of this conversation")
+	}
+	if p.Type == frame.TypeMessage {
+		return nil
+	}
+	if s.Type() == event.Direct {
+		return fault.New(fault.DirectFixed, "a direct conversation keeps its two members and has no name")
+	}
+	rule, ok := rules[p.Type]
+	if !ok {
+		return fault.Invalid("type", "no event of type %q can be proposed", p.Type)
+	}
+	return rule(s, m, p, l)
+}
+
+var rules = map[string]func(*State, Member, Proposal, Limits) error{
+	frame.TypeMemberLeave:  func(*State, Member, Proposal, Limits) error { return nil },
+	frame.TypeRename:       decideRename,
+	frame.TypeMemberAdd:    decideAdd,
+	frame.TypeMemberRemove: decideRemove,
+	frame.TypeMemberRole:   decideRole,
+}
+
+func decideCreate(s *State, p Proposal, l Limits) error {
+	if s != nil {
+		return fault.New(fault.AlreadyMember, "the conversation exists already")
+	}
+	c := p.Create
+	if !slices.Contains(c.Creators, p.Sender) {
+		return fault.New(fault.Forbidden, "only a creator can create the conversation")
+	}
+	if c.Type == event.Direct && (len(c.Members) != 2 || c.Members[0] == c.Members[1]) {
+		return fault.Invalid("members", "a direct conversation has two different members")
+	}
+	if c.Type == event.Group && len(c.Members) > l.MaxMembers {
+		return fault.New(fault.GroupFull, "a group has at most %d members", l.MaxMembers)
+	}
+	return nil
+}
+
+func decideRename(s *State, m Member, p Proposal, _ Limits) error {
+	if m.Role == Simple {
+		return fault.New(fault.InsufficientRole, "only owners and admins rename a group")
+	}
+	if p.Change.Name == s.Name {
+		return fault.Invalid("name", "the group has this name already")
+	}
+	return nil
+}
+
+func decideAdd(s *State, m Member, p Proposal, l Limits) error {
+	if m.Role == Simple {
+		return fault.New(fault.InsufficientRole, "only owners and admins add members")
+	}
+	for _, u := range p.Change.UserIDs {
+		if have, ok := s.Member(id.User(u)); ok && have.Membership == Joined {
+			return fault.New(fault.AlreadyMember, "%s is a member already", u)
+		}
+	}
+	if s.Joined+len(p.Change.UserIDs) > l.MaxMembers {
+		return fault.New(fault.GroupFull, "a group has at most %d members", l.MaxMembers)
+	}
+	return nil
+}
+
+func decideRemove(s *State, m Member, p Proposal, _ Limits) error {
+	for _, u := range p.Change.UserIDs {
+		target, ok := s.Member(id.User(u))
+		if !ok || target.Membership != Joined {
+			return fault.New(fault.UnknownUser, "%s is not a member", u)
+		}
+		if m.Role == Simple || rank(target.Role) >= rank(m.Role) {
+			return fault.New(fault.InsufficientRole, "you may remove members of a lower role only")
+		}
+	}
+	return nil
+}
+
+func decideRole(s *State, m Member, p Proposal, _ Limits) error {
+	for _, u := range p.Change.UserIDs {
+		target, ok := s.Member(id.User(u))
+		if !ok || target.Membership != Joined {
+			return fault.New(fault.UnknownUser, "%s is not a member", u)
+		}
+		if m.Role != Owner {
+			return fault.New(fault.InsufficientRole, "only an owner changes roles")
+		}
+		if target.Role == p.Change.Role {
+			return fault.Invalid("role", "the member has this role already")
+		}
+	}
+	return nil
+}
+
+func rank(role string) int {
+	return slices.Index([]string{Simple, Admin, Owner}, role)
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conversation
+
+import (
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/id"
+)
+
+// Seal completes e as the entry after head and state s (nil before create), and returns the state after it: seq, count,
+// hub time, message id and hash are set here, everything else but Pos must be. now is the hub's clock in Unix
+// milliseconds; a clock that stepped back is held at the head's time. spec: LOG-ENTRY-2 LOG-ENTRY-3
+func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
+	if head.Exists {
+		e.Seq, e.Count = head.Seq+1, head.Count
+	}
+	if Countable(e.Type) {
+		e.Count++
+	}
+	e.HubTime = max(now, head.Time)
+	after, err := Apply(s, e)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := EntryOf(e, head.Hash, after)
+	if err != nil {
+		return nil, err
+	}
+	e.MessageID = entry.MessageID
+	e.Hash, err = entry.Hash(nil)
+	return after, err
+}
+
+// EntryOf recomputes the entry of a complete event, given the hash before it; the chain holds if its Hash equals e.Hash.
+func EntryOf(e *Event, prev event.Hash, after *State) (event.Entry, error) {
+	sub := event.Submission{
+		AuthorTime:     e.AuthorTime,
+		ContentHash:    event.ContentHash(e.Salt, e.Content),
+		ConversationID: e.ConversationID,
+		DeviceID:       e.Device,
+		Sender:         e.Sender,
+		TempID:         e.TempID,
+		Type:           e.Type,
+	}
+	subHash, err := sub.Hash(nil)
+	if err != nil {
+		return event.Entry{}, err
+	}
+	entry := event.Entry{
+		ConversationID: e.ConversationID,
+		Count:          e.Count,
+		HubTime:        e.HubTime,
+		MessageID:      messageID(e, subHash),
+		Prev:           prev,
+		Seq:            e.Seq,
+		SubmissionHash: subHash,
+	}
+	if ChangesState(e.Type) && after != nil {
+		h, err := after.Hash()
+		if err != nil {
+			return event.Entry{}, err
+		}
+		entry.StateHash = &h
+	}
+	return entry, nil
+}
+
+func messageID(e *Event, sub event.Hash) id.Message {
+	return id.NewMessage(e.HubTime, e.Seq, sub)
+}

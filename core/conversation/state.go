@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conversation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"parley.chat/protocol/canonical"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
+
+// Memberships and roles.
+const (
+	Joined  = "joined"
+	Left    = "left"
+	Removed = "removed"
+
+	Owner  = "owner"
+	Admin  = "admin"
+	Simple = "member"
+)
+
+// Member is one member, past or present.
+type Member struct {
+	Role       string
+	Membership string
+	JoinedSeq  int64 // first entry the member may read
+	JoinedAt   int64 // hub time
+	LeftSeq    int64 // last entry a past member may read, -1 while joined
+}
+
+// State is the fold of a conversation's log. It is immutable: Apply makes the next one.
+type State struct {
+	ID      id.Conversation
+	Create  event.Create
+	Name    string
+	Seq     int64 // seq of the last state change
+	Members map[id.User]Member
+	Joined  int // members with membership joined
+}
+
+// Member looks a user up; ok is false for those who never were members.
+func (s *State) Member(u id.User) (m Member, ok bool) {
+	if s == nil {
+		return Member{}, false
+	}
+	m, ok = s.Members[u]
+	return m, ok
+}
+
+// Type is direct, group or channel.
+func (s *State) Type() string { return s.Create.Type }
+
+// Peer is the other member of a direct conversation, empty otherwise.
+func (s *State) Peer(u id.User) id.User {
+	if s.Type() != event.Direct {
+		return ""
+	}
+	for other := range s.Members {
+		if other != u {
+			return other
+		}
+	}
+	return ""
+}
+
+// Visible tells the range of seq a user may read, given the head. ok is false for those who never were members.
+func (s *State) Visible(u id.User, head int64) (from, to int64, ok bool) {
+	m, ok := s.Member(u)
+	if !ok {
+		return 0, -1, false
+	}
+	if m.Membership != Joined {
+		return m.JoinedSeq, min(m.LeftSeq, head), true
+	}
+	return m.JoinedSeq, head, true
+}
+
+// Apply folds one event into the state; s is nil before create. Events that change nothing return s itself.
+func Apply(s *State, e *Event) (*State, error) {
+	if !ChangesState(e.Type) {
+		return s, nil
+	}
+	if e.Type == frame.TypeCreate {
+		return applyCreate(e)
+	}
+	if s == nil {
+		return nil, fmt.Errorf("apply %s at seq %d: no create event", e.Type, e.Seq)
+	}
+	change, err := event.ParseChange(e.Type, e.Content)
+	if err != nil {
+		return nil, fmt.Errorf("apply %s at seq %d: %w", e.Type, e.Seq, err)
+	}
+	next := *s
+	next.Seq = e.Seq
+	next.Members = maps.Clone(s.Members)
+	next.apply(e, change)
+	return &next, nil
+}
+
+func (s *State) apply(e *Event, c frame.Change) {
+	switch e.Type {
+	case frame.TypeRename:
+		s.Name = c.Name
+	case frame.TypeMemberAdd:
+		for _, u := range c.UserIDs {
+			s.join(id.User(u), Simple, e)
+		}
+	case frame.TypeMemberRemove:
+		for _, u := range c.UserIDs {
+			s.part(id.User(u), Removed, e.Seq)
+		}
+	case frame.TypeMemberLeave:
+		s.part(e.Sender, Left, e.Seq)
+	case frame.TypeMemberRole:
+		for _, u := range c.UserIDs {
+			m := s.Members[id.User(u)]
+			m.Role = c.Role
+			s.Members[id.User(u)] = m
+		}
+	}
+	s.promote()
+}
+
+func (s *State) join(u id.User, role string, e *Event) {
+	if m, ok := s.Members[u]; ok && m.Membership == Joined {
+		return
+	}
+	s.Members[u] = Member{Role: role, Membership: Joined, JoinedSeq: e.Seq, JoinedAt: e.HubTime, LeftSeq: -1}
+	s.Joined++
+}
+
+func (s *State) part(u id.User, how string, seq int64) {
+	m, ok := s.Members[u]
+	if !ok || m.Membership != Joined {
+		return
+	}
+	m.Membership, m.LeftSeq, m.Role = how, seq, Simple
+	s.Members[u] = m
+	s.Joined--
+}
+
+// promote keeps the rule that a group with members has an owner: the longest-standing admin, else member, follows; the
+// smaller user id decides a tie. spec: CONV-OWNER-2
+func (s *State) promote() {
+	var heir id.User
+	for u, m := range s.Members {
+		if m.Membership != Joined {
+			continue
+		}
+		if m.Role == Owner || s.Type() == event.Direct {
+			return
+		}
+		if heir == "" || s.before(u, heir) {
+			heir = u
+		}
+	}
+	if heir != "" {
+		m := s.Members[heir]
+		m.Role = Owner
+		s.Members[heir] = m
+	}
+}
+
+func (s *State) before(a, b id.User) bool {
+	x, y := s.Members[a], s.Members[b]
+	if (x.Role == Admin) != (y.Role == Admin) {
+		return x.Role == Admin
+	}
+	if x.JoinedSeq != y.JoinedSeq {
+		return x.JoinedSeq < y.JoinedSeq
+	}
+	return a < b
+}
+
+func applyCreate(e *Event) (*State, error) {
+	c, err := event.ParseCreate(e.Content)
+	if err != nil {
+		return nil, fmt.Errorf("apply create: %w", err)
+	}
+	s := &State{ID: event.ConversationID(e.Content), Create: c, Name: c.Name, Seq: e.Seq, Members: map[id.User]Member{}}
+	for _, u := range c.Members {
+		role := Simple
+		if c.Type != event.Direct && slices.Contains(c.Creators, u) {
+			role = Owner
+		}
+		s.join(u, role, e)
+	}
+	return s, nil
+}
+
+// Hash commits to the state: the members in order of user id with role and membership, the name and the type. spec: LOG-STATE-1
+func (s *State) Hash() (event.Hash, error) {
+	users := slices.Sorted(maps.Keys(s.Members))
+	list := []byte{'['}
+	for i, u := range users {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		m := s.Members[u]
+		o := canonical.Begin(list)
+		o.Int("joinedSeq", m.JoinedSeq)
+		o.Int("leftSeq", m.LeftSeq)
+		o.String("membership", m.Membership)
+		o.String("role", m.Role)
+		o.String("userId", string(u))
+		var err error
+		if list, err = o.End(); err != nil {
+			return event.Hash{}, err
+		}
+	}
+	o := canonical.Begin(nil)
+	o.String("conversationId", string(s.ID))
+	o.Raw("members", append(list, ']'))
+	o.String("name", s.Name)
+	o.String("type", s.Type())
+	o.Int("v", 1)
+	raw, err := o.End()
+	if err != nil {
+		return event.Hash{}, err
+	}
+	return canonical.Hash("state", raw), nil
+}
