@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# build run test race fuzz lint gen soak docs
+
+GO       ?= go
+FUZZTIME ?= 5s
+KILLS    ?= 1000
+SECTIONS := format vet lint gen unit race fuzz crash
+
+.DEFAULT_GOAL := build
+.PHONY: build run test race fuzz lint gen soak docs go postgres $(addprefix check-,$(SECTIONS))
+
+# build makes bin/parley.
+build: go
+	$(GO) build -o bin/parley ./server
+
+# run starts a server on this machine, on http://localhost:8080, with its data in ./data.
+run: postgres build
+	exec bin/parley serve
+
+# test is everything a change must pass, in order, with the time each section took.
+test: go postgres
+	@begin=$$(date +%s); \
+	for section in $(SECTIONS); do \
+		printf '\n=== %s\n' "$$section"; start=$$(date +%s); \
+		if ! $(MAKE) --no-print-directory check-$$section; then \
+			printf '=== %s FAILED after %d s; alone: make check-%s\n' "$$section" $$(($$(date +%s) - start)) "$$section"; exit 1; \
+		fi; \
+		printf '=== %s passed in %d s\n' "$$section" $$(($$(date +%s) - start)); \
+	done; \
+	printf '\nall passed in %d s\n' $$(($$(date +%s) - begin))
+
+race: check-race
+fuzz: check-fuzz
+lint: check-format check-vet check-lint
+
+# gen makes every generated file again, docs included.
+gen: go
+	$(GO) generate ./...
+	@$(MAKE) --no-print-directory docs
+
+# docs makes the pages again that follow from code.
+docs: go
+	$(GO) test -count=1 ./server/config ./internal/archtest -update
+
+# soak kills servers under load, KILLS times, and checks that nothing acknowledged is lost.
+soak: go postgres
+	$(GO) test ./internal/crash -count=1 -timeout=0 -v -kills=$(KILLS)
+
+check-format:
+	@wrong=$$(git ls-files -co --exclude-standard '*.go' 2>/dev/null | xargs -r ls -d 2>/dev/null | xargs -r gofmt -l); \
+	if [ -n "$$wrong" ]; then echo "not formatted; run gofmt -w on:"; echo "$$wrong"; exit 1; fi
+
+check-vet:
+	@$(GO) vet ./...
+
+check-lint:
+	@$(GO) tool staticcheck ./...
+
+# The generated files must be those that the sources make. Compared with what is on the disk, not with the last commit.
+check-gen:
+	@state() { git diff --no-ext-diff; git ls-files -o --exclude-standard | xargs -r -d '\n' sha256sum; }; \
+	before=$$(state | sha256sum); $(MAKE) --no-print-directory gen >/dev/null || exit 1; after=$$(state | sha256sum); \
+	if [ "$$before" != "$$after" ]; then \
+		echo "generated files were not current; they are now, look at them and commit:"; git status --short; exit 1; \
+	fi
+
+check-unit:
+	@$(GO) test -shuffle=on ./...
+
+# The race detector is slow, so it gets only packages that have something to race: they or their tests use sync.
+check-race:
+	@command -v gcc >/dev/null || { echo "the race detector needs a C compiler: apt-get install gcc libc6-dev"; exit 1; }
+	@packages=$$($(GO) list -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./... \
+		| grep -E ' (sync|sync/atomic|testing/synctest|golang.org/x/sync/[a-z]+) ' | cut -d' ' -f1 \
+		| grep -v '/internal/crash$$' || true); \
+	[ -z "$$packages" ] || CGO_ENABLED=1 $(GO) test -race $$packages
+
+# Every fuzz target for FUZZTIME. A find lies in testdata/fuzz of its package afterwards: commit it with the repair.
+check-fuzz:
+	@git ls-files -co --exclude-standard '*_test.go' | xargs -r grep -HoE '^func Fuzz[A-Za-z0-9_]*\(' 2>/dev/null \
+	| sed -E 's|^(.*)/[^/]*:func (Fuzz[^(]*)\(|\1 \2|' | sort -u | while read -r dir name; do \
+		out=$$($(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "./$$dir" 2>&1) \
+			|| { echo "$$out"; echo "$$dir: $$name found something"; exit 1; }; \
+		printf '%-40s %s\n' "$$dir" "$$name"; \
+	done
+
+check-crash:
+	@if [ -d internal/crash ]; then $(GO) test ./internal/crash -count=1 -timeout=10m -kills=30; \
+	else echo "no internal/crash here: nothing to do"; fi
+
+go:
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.26 or newer from https://go.dev/dl/ and put it into PATH"; exit 1; }
+
+# PostgreSQL's server programs are needed unless a database is named. Debian's package would also start a cluster of its
+# own on port 5432; that is switched off, because parley runs a private one.
+postgres:
+	@[ -z "$$PARLEY_DATABASE_DSN$$PARLEY_DATABASE_DSN_FILE" ] || exit 0; \
+	for p in $$(command -v initdb) /usr/lib/postgresql/*/bin/initdb; do [ ! -x "$$p" ] || exit 0; done; \
+	echo "PostgreSQL's server programs are missing (looked in PATH and /usr/lib/postgresql/*/bin)"; \
+	if ! command -v apt-get >/dev/null; then echo "install PostgreSQL 15 or newer (initdb and postgres in PATH)"; exit 1; fi; \
+	if [ "$$(id -u)" = 0 ]; then as=; \
+	elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then as=sudo; \
+	else echo "run as root: apt-get install postgresql"; exit 1; fi; \
+	echo "installing Debian's package postgresql"; export DEBIAN_FRONTEND=noninteractive; \
+	{ $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends postgresql-common \
+		&& $$as sed -i -E 's/^#? *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf \
+		&& $$as apt-get install -y -qq --no-install-recommends postgresql; } \
+	|| { echo "that did not work; run as root: apt-get install postgresql"; exit 1; }
