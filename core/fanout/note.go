@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fanout
+
+import (
+	"context"
+
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/id"
+)
+
+// Node names a process of the homeserver.
+type Node string
+
+// Committed is one committed event as core/timeline hands it out, in order of pos within a shard.
+type Committed struct {
+	Event  *conversation.Event
+	State  *conversation.State // after the event
+	Origin string              // id of the session that gets message_ack instead, "" if none
+}
+
+// Receipt is a pointer of one member after a flush.
+type Receipt struct {
+	Shard          id.Shard
+	Mark           int64
+	ConversationID id.Conversation
+	User           id.User // whose pointer moved
+	Status         string  // delivered, read
+	Seq            int64
+	MessageID      id.Message
+	To             []id.User // who is told
+}
+
+// Note is what a node gets: a frame, its place and its receivers. It is immutable and shared by all receivers.
+type Note struct {
+	Shard          id.Shard
+	Pos            int64 // of events, above 0
+	Mark           int64 // of receipts, above 0
+	ConversationID id.Conversation
+	Seq            int64
+	Frame          *Frame
+	Users          []id.User // receivers on the node of a Packet; nil in a note that crossed no link
+	Except         string    // id of the session that does not get it, "" if all do
+}
+
+// Packet is what travels on a link. Seq numbers the packets of (From, Run, To) from 1. A packet without notes is a tick:
+// it has no number of its own and repeats that of the last packet, 0 if there was none.
+type Packet struct {
+	From  Node
+	Run   string // fresh for each start of the process
+	Seq   uint64
+	Notes []*Note
+}
+
+// Bus carries packets between nodes. Packets are immutable: the sender does not touch them after Send.
+type Bus interface {
+	// Send hands a packet over. It may be lost, doubled or overtaken, whatever Send returns; Send never blocks for long.
+	Send(ctx context.Context, to Node, p *Packet) error
+	// Receive sets the function that gets incoming packets, once and before use. The function does not block, and may be
+	// called concurrently for different senders.
+	Receive(func(*Packet))
+}
+
+// Placement tells where the sessions of users are.
+type Placement interface {
+	// NodeOf is the node of the user's sessions, "" if no node of this homeserver can have any. It is called once for
+	// each receiver of each event: it must be fast, and safe for concurrent use.
+	NodeOf(id.User) Node
+}
+
+// Session is a live receiver. Deliver, Lost and Revoke never block and may be called from any goroutine, also shortly
+// after Unregister. Deliver is called in order of pos for each shard, except that after Lost notes may come which the
+// log gave already: a session drops those at or below the position it has.
+type Session interface {
+	ID() string // unique on the node for the life of the process
+	User() id.User
+	Device() id.Device
+	Deliver(*Note)
+	// Lost says that notes may be missing: catch up from the log, as of now.
+	Lost()
+	// Revoke ends the session now: the device was removed, or the account deactivated.
+	Revoke(code fault.Code)
+}
