@@ -40,8 +40,11 @@ func (c Checkpoint) Canonical() ([]byte, error) {
 	return o.End()
 }
 
-// Sign signs the checkpoint with the server's key.
+// Sign signs the checkpoint with the server's key; a key of the wrong length is an error, not a panic.
 func (c Checkpoint) Sign(keyID string, key ed25519.PrivateKey) (Signature, error) {
+	if len(key) != ed25519.PrivateKeySize {
+		return Signature{}, errors.New("checkpoint: key has the wrong length")
+	}
 	raw, err := c.Canonical()
 	if err != nil {
 		return Signature{}, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"parley.chat/protocol/canonical"
+	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 )
 
@@ -41,7 +42,8 @@ func ChangeContent(c frame.Change) ([]byte, error) {
 	return o.End()
 }
 
-// ParseChange reads the content of a state event. That of create is read into the same shape.
+// ParseChange reads the content of a state event. That of create is read into the same shape; that of any other type
+// must be what ChangeContent makes.
 func ParseChange(typ string, content []byte) (frame.Change, error) {
 	if typ == frame.TypeCreate {
 		c, err := ParseCreate(content)
@@ -55,8 +57,16 @@ func ParseChange(typ string, content []byte) (frame.Change, error) {
 		return out, nil
 	}
 	var out frame.Change
-	err := json.Unmarshal(content, &out)
-	return out, err
+	if err := canonical.Check(content); err != nil {
+		return frame.Change{}, err
+	}
+	if err := json.Unmarshal(content, &out); err != nil {
+		return frame.Change{}, fault.New(fault.MalformedJSON, "not the content of a state event").Because(err)
+	}
+	if err := sameBytes(content, func() ([]byte, error) { return ChangeContent(out) }); err != nil {
+		return frame.Change{}, err
+	}
+	return out, nil
 }
 
 func optional(o *canonical.Object, key, value string) {

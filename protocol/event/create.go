@@ -3,6 +3,7 @@
 package event
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
@@ -52,7 +53,7 @@ func (c Create) Canonical() ([]byte, error) {
 	return o.End()
 }
 
-// ParseCreate reads the canonical encoding back; anything else is refused.
+// ParseCreate reads the canonical encoding back; anything else is refused, and so is what Validate refuses.
 func ParseCreate(raw []byte) (Create, error) {
 	if err := canonical.Check(raw); err != nil {
 		return Create{}, err
@@ -70,7 +71,27 @@ func ParseCreate(raw []byte) (Create, error) {
 		return Create{}, fault.New(fault.MalformedJSON, "not a create event of version 1")
 	}
 	wire.Create.Nonce = [16]byte(nonce)
+	if err := wire.Create.Validate(); err != nil {
+		return Create{}, err
+	}
+	if err := sameBytes(raw, wire.Create.Canonical); err != nil {
+		return Create{}, err
+	}
 	return wire.Create, nil
+}
+
+// sameBytes refuses objects that are not what their own encoder makes of them: keys that are unknown, spelt in
+// another case, or empty where they should be absent. Servers that skip such keys and servers that read them would
+// disagree on one log.
+func sameBytes(raw []byte, encode func() ([]byte, error)) error {
+	again, err := encode()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(raw, again) {
+		return fault.New(fault.MalformedJSON, "holds keys that do not belong there")
+	}
+	return nil
 }
 
 // ConversationID names the conversation that starts with the canonical create object. spec: ID-CONV-1

@@ -34,13 +34,19 @@ func ParseServer(s string) (Server, error) {
 	return Server(s), nil
 }
 
-// NormalizeUsername lower-cases a username and checks it; the fault names the field `username`. spec: ID-USER-2
+// NormalizeUsername lower-cases a username and checks it; the fault names the field `username`. Only ASCII has a lower
+// case here: that of Unicode would turn a Kelvin sign into a k, and so one name into another. spec: ID-USER-2
 func NormalizeUsername(s string) (string, error) {
-	n := strings.ToLower(s)
-	if !usernamePattern.MatchString(n) {
+	n := []byte(s)
+	for i, c := range n {
+		if 'A' <= c && c <= 'Z' {
+			n[i] = c + 'a' - 'A'
+		}
+	}
+	if !usernamePattern.Match(n) {
 		return "", fault.Invalid("username", "must be 1 to 64 of a-z 0-9 . _ -")
 	}
-	return n, nil
+	return string(n), nil
 }
 
 // NewUser joins a normalised username and a server name.
