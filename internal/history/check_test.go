@@ -109,7 +109,9 @@ func TestCheck_LogOutOfOrderNamesTheSeq(t *testing.T) {
 	final := logOf("-", "-", "-")
 	log := final["c"]
 	log[1], log[2] = log[2], log[1]
-	requireOnly(t, Check(nil, final), "3@1", "3@1")
+	d := desk()
+	d.Read(Reading{Reader: alice, From: 0, To: 2, Head: 2, InvokedAt: d.Now()})
+	requireOnly(t, Check(d.History(), final), "3@1", "3@1")
 	if log[1].Seq != 2 {
 		t.Error("the caller's log was sorted in place")
 	}
@@ -171,6 +173,17 @@ func TestCheck_MarkAmidTheRunDemandsOnlyWhatWasAcknowledged(t *testing.T) {
 	receive(d, bob, Live, 0, 1)
 	d.Quiet("")
 	requireOnly(t, Check(d.History(), logOf("a:1", "a:2")), "4@0")
+}
+
+func TestCheck_MarkDoesNotBindWhoJoinsLater(t *testing.T) {
+	d := desk()
+	d.Invoke(sendBy(alice, "1"))
+	d.OK(sendBy(alice, "1"), 0, "m0")
+	d.Quiet("")
+	d.Join(bob, 0)
+	requireOnly(t, Check(d.History(), logOf("a:1")))
+	d.Quiet("")
+	requireOnly(t, Check(d.History(), logOf("a:1")), "4@0")
 }
 
 func TestCheck_OwnMessagesMayCountByTheirAcknowledgement(t *testing.T) {
