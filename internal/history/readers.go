@@ -130,7 +130,10 @@ func (c *conversation) demands(records []*Record) []int64 {
 		need[i] = -1
 	}
 	for _, rec := range records {
-		if i := c.quiet.after(rec.At); rec.Op == OK && i < len(need) {
+		if rec.Op != OK {
+			continue
+		}
+		if i := c.quiet.after(rec.At); i < len(need) {
 			need[i] = max(need[i], rec.Seq)
 		}
 	}
