@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sdk
+
+import (
+	"time"
+
+	"parley.chat/protocol/frame"
+)
+
+// Update is something the application learns from Events: a Message, StateChange, Receipt, Acked, SendFailed, Summary
+// or Connection.
+type Update interface{ update() }
+
+// Message is a message of a conversation; also those of this device, after they got their seq.
+type Message struct{ frame.Event }
+
+// StateChange is any other event of a conversation: members, roles, name. It takes part in the same order.
+type StateChange struct{ frame.Event }
+
+// Receipt tells how far a member got. A pointer that is not told is -1; pointers only move forward, so take the maximum.
+type Receipt struct{ frame.Receipt }
+
+// Acked tells that a message of this device is in the log.
+type Acked struct{ frame.Ack }
+
+// SendFailed tells that the server refused a message for good; it left the outbox.
+type SendFailed struct {
+	Send frame.Send
+	Err  error // a *fault.Error
+}
+
+// Summary is a conversation as sync told it, before the events that came with it.
+type Summary struct{ frame.Conversation }
+
+// Connection tells of a new state of the live connection.
+type Connection struct {
+	State   Link
+	Err     error         // why the last connection ended
+	RetryIn time.Duration // for Waiting
+}
+
+func (Message) update()     {}
+func (StateChange) update() {}
+func (Receipt) update()     {}
+func (Acked) update()       {}
+func (SendFailed) update()  {}
+func (Summary) update()     {}
+func (Connection) update()  {}
+
+// Link is the state of the live connection.
+type Link int
+
+// The states of the live connection.
+const (
+	Connecting Link = iota // dialling, or reading what moved meanwhile
+	Live                   // everything up to now was handed over
+	Waiting                // a pause before the next attempt
+	Stopped                // Run is over; Err says why
+)
+
+// String names the state for people.
+func (l Link) String() string {
+	return [...]string{"connecting", "connected", "reconnecting", "stopped"}[l]
+}
