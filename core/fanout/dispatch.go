@@ -15,6 +15,8 @@ import (
 	"parley.chat/protocol/id"
 )
 
+var errNoState = errors.New("no state came with the event")
+
 const lastWords = time.Second // for what was queued when Run is told to end
 
 // Run dispatches until ctx is done, then what is queued by then, and returns nil. It may be called once.
@@ -67,6 +69,10 @@ func (f *Fanout) dispatch(ctx context.Context, w work) {
 
 func (f *Fanout) event(ctx context.Context, c *Committed) {
 	e := c.Event
+	if c.State == nil {
+		f.skip(e.ConversationID, e.Seq, errNoState)
+		return
+	}
 	for u, m := range c.State.Members {
 		if m.Membership == conversation.Joined {
 			f.address(u, c.Origin)
@@ -139,8 +145,7 @@ func (f *Fanout) deliver(ctx context.Context, n Note, encode func() (*Frame, err
 	}
 	var err error
 	if n.Frame, err = encode(); err != nil {
-		f.opt.Log.Error("event not delivered", slog.String("conversation", string(n.ConversationID)),
-			slog.Int64("seq", n.Seq), slog.Any("error", err))
+		f.skip(n.ConversationID, n.Seq, err)
 	} else {
 		f.hand(ctx, n)
 	}
@@ -149,6 +154,11 @@ func (f *Fanout) deliver(ctx context.Context, n Note, encode func() (*Frame, err
 	}
 	clear(o.sessions)
 	o.sessions, o.remote = o.sessions[:0], o.remote[:0]
+}
+
+func (f *Fanout) skip(c id.Conversation, seq int64, err error) {
+	f.count.skipped.Add(1)
+	f.opt.Log.Error("event not delivered", slog.String("conversation", string(c)), slog.Int64("seq", seq), slog.Any("error", err))
 }
 
 func (f *Fanout) hand(ctx context.Context, n Note) {

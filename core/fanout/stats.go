@@ -9,6 +9,7 @@ type Stats struct {
 	Events     uint64 // events dispatched
 	Receipts   uint64 // receipts dispatched
 	Encoded    uint64 // frames encoded
+	Skipped    uint64 // events and receipts that could not be encoded
 	Delivered  uint64 // notes handed to sessions of this node
 	Packets    uint64 // packets sent, ticks not counted
 	SendErrors uint64 // packets and ticks the bus refused
@@ -20,7 +21,7 @@ type Stats struct {
 }
 
 type counters struct {
-	events, receipts, encoded, delivered, packets, sendErrors, duplicates, gaps, lost atomic.Uint64
+	events, receipts, encoded, skipped, delivered, packets, sendErrors, duplicates, gaps, lost atomic.Uint64
 }
 
 // Stats returns the counts. The fields are read one after the other.
@@ -30,6 +31,7 @@ func (f *Fanout) Stats() Stats {
 		Events:     c.events.Load(),
 		Receipts:   c.receipts.Load(),
 		Encoded:    c.encoded.Load(),
+		Skipped:    c.skipped.Load(),
 		Delivered:  c.delivered.Load(),
 		Packets:    c.packets.Load(),
 		SendErrors: c.sendErrors.Load(),
