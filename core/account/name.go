@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+
+	"parley.chat/protocol/fault"
+)
+
+const reservedNames = ` abuse admin administrator admins all anonymous api bot channel deleted everyone federation ` +
+	`guest help here hostmaster info localhost mailer-daemon me moderator moderators mod nobody none noreply no-reply ` +
+	`null official operator owner parley postmaster root security self server staff superuser support sysadmin system ` +
+	`team undefined unknown user users webmaster www you `
+
+// reserved tells whether a normalised username is kept for the operator. A name without a letter or digit is too: it
+// reads as punctuation, and as a dot segment in a path.
+func reserved(name string) bool {
+	return strings.Trim(name, "._-") == "" || strings.Contains(reservedNames, " "+name+" ")
+}
+
+// ParsePhone reads a phone number with its country code and returns it in E.164.
+func ParsePhone(s string) (string, error) {
+	wrong := fault.Invalid("phoneNumber", "must be a phone number in E.164, as +4930123456")
+	if len(s) > 32 || !strings.HasPrefix(s, "+") {
+		return "", wrong
+	}
+	n, err := phonenumbers.Parse(s, "ZZ")
+	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+		return "", wrong
+	}
+	return phonenumbers.Format(n, phonenumbers.E164), nil
+}
+
+const (
+	minPassword = 8
+	maxPassword = 256
+)
+
+// checkPassword bounds a password to be set. The upper bound is checked of every password that is to be hashed.
+func checkPassword(field, p string) error {
+	if len(p) < minPassword || len(p) > maxPassword {
+		return fault.Invalid(field, "must be %d to %d bytes", minPassword, maxPassword)
+	}
+	return nil
+}
