@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+)
+
+// Config is everything an operator may choose. A `doc` tag explains a key; a `shown` tag replaces the default in the
+// table where that follows from other keys.
+type Config struct {
+	ServerName   string       `yaml:"serverName" doc:"The name users are known under, as in alice@serverName: a lower-case DNS name with an optional port. It cannot be changed later."`
+	Listen       string       `yaml:"listen" doc:"Address and port of the HTTP listener. Put a TLS proxy before it on any public network."`
+	PublicURL    string       `yaml:"publicUrl" doc:"The address clients reach the server at, without a path." shown:"http://localhost:<port> for localhost, else https://<serverName>"`
+	DataDir      string       `yaml:"dataDir" doc:"Folder for what the server keeps on disk: its node id and the private PostgreSQL."`
+	Node         Node         `yaml:"node"`
+	Database     Database     `yaml:"database"`
+	Registration Registration `yaml:"registration"`
+	Groups       Groups       `yaml:"groups"`
+	Log          Log          `yaml:"log"`
+	Metrics      Metrics      `yaml:"metrics"`
+}
+
+// Node names this process among those of the homeserver.
+type Node struct {
+	ID string `yaml:"id" doc:"Name of this node, unique in the homeserver and the same after a restart: letters, digits, - and _, at most 64." shown:"made at the first start and kept in dataDir"`
+}
+
+// Database says where the log is kept. After Load, List names every shard once, or is empty for the private PostgreSQL.
+type Database struct {
+	Shards  int             `yaml:"shards" doc:"Number of logical shards, a power of two from 1 to 8192. It is fixed when the homeserver is created."`
+	DSN     Secret          `yaml:"dsn" doc:"One PostgreSQL that holds all shards. Without this, dsnFile and list, the server runs a private PostgreSQL in dataDir."`
+	DSNFile string          `yaml:"dsnFile" doc:"A file that holds what dsn would."`
+	List    []ShardDatabase `yaml:"list" doc:"Several PostgreSQL databases, each with a range of the shards; every shard exactly once."`
+}
+
+// ShardDatabase is one PostgreSQL and the shards it holds. After Load, DSN is filled from DSNFile.
+type ShardDatabase struct {
+	DSN     Secret `yaml:"dsn" doc:"The database of this range."`
+	DSNFile string `yaml:"dsnFile" doc:"A file that holds what dsn would."`
+	Shards  Range  `yaml:"shards" doc:"The range, such as 0-7, or one number."`
+}
+
+// Registration says who may create an account.
+type Registration struct {
+	Mode       string `yaml:"mode" doc:"Who may create an account: open (anybody), token (who has a registration token) or closed (nobody)." shown:"open for localhost, else closed"`
+	AllowOpen  bool   `yaml:"allowOpen" doc:"Confirms mode open under a serverName other than localhost."`
+	TokensFile string `yaml:"tokensFile" doc:"File with the registration tokens, one a line. Needed by mode token."`
+}
+
+// Groups bounds conversations of type group.
+type Groups struct {
+	MaxMembers int `yaml:"maxMembers" doc:"Largest number of members of a group, from 2 to 1024."`
+}
+
+// Log says what is written to the standard error output.
+type Log struct {
+	Level  string `yaml:"level" doc:"Least level that is logged: debug, info, warn or error."`
+	Format string `yaml:"format" doc:"text for people, json for machines."`
+}
+
+// Metrics says where Prometheus finds /metrics.
+type Metrics struct {
+	Listen string `yaml:"listen" doc:"Address and port of a listener of its own for /metrics." shown:"the listener of listen"`
+}
+
+// Default returns the configuration of an empty file, before derived values are filled in.
+func Default() Config {
+	return Config{
+		ServerName: "localhost",
+		Listen:     "127.0.0.1:8080",
+		DataDir:    "data",
+		Database:   Database{Shards: 16},
+		Groups:     Groups{MaxMembers: 500},
+		Log:        Log{Level: "info", Format: "text"},
+	}
+}
+
+// IsLocal reports whether the server is for this machine only: its name is localhost, with or without a port.
+func (c Config) IsLocal() bool {
+	host, _, _ := strings.Cut(c.ServerName, ":")
+	return host == "localhost"
+}
+
+// SlogLevel returns the level for log/slog; that of a value Load accepted.
+func (l Log) SlogLevel() slog.Level {
+	var level slog.Level
+	if level.UnmarshalText([]byte(l.Level)) != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
+// Secret is text that prints as a placeholder. Convert it with string(s) where it is used.
+type Secret string
+
+const hidden = "[secret]"
+
+// String returns a placeholder, or "" when there is no secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return hidden
+}
+
+// GoString hides the secret from %#v too.
+func (s Secret) GoString() string { return strconv.Quote(s.String()) }
+
+// LogValue hides the secret from log/slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText hides the secret from encoders.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Range is a range of logical shards, both ends included.
+type Range struct{ First, Last int }
+
+// ParseRange reads "0-7" or "5".
+func ParseRange(s string) (Range, error) {
+	first, last, isRange := strings.Cut(s, "-")
+	if !isRange {
+		last = first
+	}
+	a, err1 := strconv.ParseUint(strings.TrimSpace(first), 10, 16)
+	b, err2 := strconv.ParseUint(strings.TrimSpace(last), 10, 16)
+	if err1 != nil || err2 != nil || a > b {
+		return Range{}, fmt.Errorf("%q is not a range such as 0-7", s)
+	}
+	return Range{int(a), int(b)}, nil
+}
+
+// String returns the form that ParseRange reads.
+func (r Range) String() string { return fmt.Sprintf("%d-%d", r.First, r.Last) }
