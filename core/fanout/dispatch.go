@@ -74,8 +74,13 @@ func (f *Fanout) event(ctx context.Context, c *Committed) {
 		return
 	}
 	for u, m := range c.State.Members {
-		if m.Membership == conversation.Joined {
-			f.address(u, c.Origin)
+		if m.Membership != conversation.Joined {
+			continue
+		}
+		if u == e.Sender {
+			f.address(u, c.Origin) // Only here, as asking each session for its id costs a cache miss each.
+		} else {
+			f.address(u, "")
 		}
 	}
 	for _, u := range parted(e) {

@@ -14,23 +14,10 @@ import (
 type Node string
 
 // Committed is one committed event as core/timeline hands it out, in order of pos within a shard.
-type Committed struct {
-	Event  *conversation.Event
-	State  *conversation.State // after the event
-	Origin string              // id of the session that gets message_ack instead, "" if none
-}
+type Committed = conversation.Committed
 
 // Receipt is a pointer of one member after a flush.
-type Receipt struct {
-	Shard          id.Shard
-	Mark           int64
-	ConversationID id.Conversation
-	User           id.User // whose pointer moved
-	Status         string  // delivered, read
-	Seq            int64
-	MessageID      id.Message
-	To             []id.User // who is told
-}
+type Receipt = conversation.Receipt
 
 // Note is what a node gets: a frame, its place and its receivers. It is immutable and shared by all receivers.
 type Note struct {
