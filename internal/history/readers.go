@@ -2,6 +2,11 @@
 
 package history
 
+import (
+	"cmp"
+	"slices"
+)
+
 // window is a range of seqs a reader may see, both ends included.
 type window struct {
 	first, last int64
@@ -14,6 +19,7 @@ const open = never
 type reader struct {
 	device  string
 	joined  bool
+	left    bool // It was a member and is none at the end of the history.
 	windows []window
 	since   int64 // Time of the join, or of the first reception without one.
 
@@ -26,13 +32,27 @@ type reader struct {
 	flagged int64 // The hole already reported, -1 before.
 }
 
+// allowed reports whether the reader may see a seq. The windows must be tidy.
 func (r *reader) allowed(seq int64) bool {
-	for i := len(r.windows) - 1; i >= 0; i-- {
-		if r.windows[i].first <= seq && seq <= r.windows[i].last {
-			return true
+	i, exact := slices.BinarySearchFunc(r.windows, seq, func(w window, seq int64) int { return cmp.Compare(w.first, seq) })
+	return !r.joined || exact || (i > 0 && seq <= r.windows[i-1].last)
+}
+
+// tidy brings the windows from the order of time into that of seq and joins those that overlap.
+func (r *reader) tidy() {
+	n := len(r.windows)
+	r.left = r.joined && (n == 0 || r.windows[n-1].last != open)
+	r.windows = slices.DeleteFunc(r.windows, func(w window) bool { return w.last < w.first })
+	slices.SortFunc(r.windows, func(a, b window) int { return cmp.Compare(a.first, b.first) })
+	kept := r.windows[:0]
+	for _, w := range r.windows {
+		if k := len(kept); k > 0 && w.first <= kept[k-1].last {
+			kept[k-1].last = max(kept[k-1].last, w.last)
+			continue
 		}
+		kept = append(kept, w)
 	}
-	return !r.joined
+	r.windows = kept
 }
 
 func (r *reader) holds(seq int64) bool {
@@ -62,11 +82,6 @@ func (r *reader) start(base, at int64) {
 	r.started, r.base, r.next, r.since = true, base, base, at
 }
 
-// hasLeft reports whether the reader was a member and is none at the end of the history.
-func (r *reader) hasLeft() bool {
-	return r.joined && (len(r.windows) == 0 || r.windows[len(r.windows)-1].last != open)
-}
-
 func (c *conversation) readerOf(rec *Record) *reader {
 	r, ok := c.byName[rec.Device]
 	if !ok {
@@ -86,6 +101,9 @@ func (c *conversation) checkReaders(records []*Record) {
 		case Leave:
 			c.leave(c.readerOf(rec), rec)
 		}
+	}
+	for _, r := range c.readers {
+		r.tidy()
 	}
 	need := c.demands(records)
 	for _, rec := range records {
@@ -235,7 +253,7 @@ func (c *conversation) settle(r *reader, before int64, need []int64) {
 }
 
 func (c *conversation) checkHole(r *reader, m mark, need int64) {
-	if !r.started || r.hasLeft() || m.at < r.since || r.next > need || r.flagged == r.next {
+	if !r.started || r.left || m.at < r.since || r.next > need || r.flagged == r.next {
 		return
 	}
 	r.flagged = r.next
