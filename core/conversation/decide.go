@@ -11,7 +11,8 @@ import (
 	"parley.chat/protocol/id"
 )
 
-// Proposal is what a sender wants to become the next event. Its form was checked; Decide checks its right.
+// Proposal is what a sender wants to become the next event. Decide checks its right, and of its form whatever would
+// become state: a follower must refuse what the hub refuses. The content of messages is not looked at.
 type Proposal struct {
 	Type   string
 	Sender id.User
@@ -66,13 +67,10 @@ func decideCreate(s *State, p Proposal, l Limits) error {
 	if !slices.Contains(c.Creators, p.Sender) {
 		return fault.New(fault.Forbidden, "only a creator can create the conversation")
 	}
-	if c.Type == event.Direct && (len(c.Members) != 2 || c.Members[0] == c.Members[1]) {
-		return fault.Invalid("members", "a direct conversation has two different members")
-	}
 	if c.Type == event.Group && len(c.Members) > l.MaxMembers {
 		return fault.New(fault.GroupFull, "a group has at most %d members", l.MaxMembers)
 	}
-	return nil
+	return c.Validate()
 }
 
 func decideRename(s *State, m Member, p Proposal, _ Limits) error {
@@ -82,12 +80,18 @@ func decideRename(s *State, m Member, p Proposal, _ Limits) error {
 	if p.Change.Name == s.Name {
 		return fault.Invalid("name", "the group has this name already")
 	}
-	return nil
+	return event.CheckName(p.Change.Name)
 }
 
 func decideAdd(s *State, m Member, p Proposal, l Limits) error {
 	if m.Role == Simple {
 		return fault.New(fault.InsufficientRole, "only owners and admins add members")
+	}
+	if p.Change.Role != "" && p.Change.Role != Simple {
+		return fault.Invalid("role", "new members have the role %s", Simple)
+	}
+	if err := checkUsers(p.Change.UserIDs, event.MaxMembers); err != nil {
+		return err
 	}
 	for _, u := range p.Change.UserIDs {
 		if have, ok := s.Member(id.User(u)); ok && have.Membership == Joined {
@@ -101,34 +105,69 @@ func decideAdd(s *State, m Member, p Proposal, l Limits) error {
 }
 
 func decideRemove(s *State, m Member, p Proposal, _ Limits) error {
-	for _, u := range p.Change.UserIDs {
-		target, ok := s.Member(id.User(u))
-		if !ok || target.Membership != Joined {
-			return fault.New(fault.UnknownUser, "%s is not a member", u)
-		}
-		if m.Role == Simple || rank(target.Role) >= rank(m.Role) {
-			return fault.New(fault.InsufficientRole, "you may remove members of a lower role only")
-		}
+	_, target, err := oneTarget(s, p)
+	if err != nil {
+		return err
+	}
+	if m.Role == Simple || rank(target.Role) >= rank(m.Role) {
+		return fault.New(fault.InsufficientRole, "you may remove members of a lower role only")
 	}
 	return nil
 }
 
 func decideRole(s *State, m Member, p Proposal, _ Limits) error {
-	for _, u := range p.Change.UserIDs {
-		target, ok := s.Member(id.User(u))
-		if !ok || target.Membership != Joined {
-			return fault.New(fault.UnknownUser, "%s is not a member", u)
-		}
-		if m.Role != Owner {
-			return fault.New(fault.InsufficientRole, "only an owner changes roles")
-		}
-		if target.Role == p.Change.Role {
-			return fault.Invalid("role", "the member has this role already")
-		}
+	u, target, err := oneTarget(s, p)
+	if err != nil {
+		return err
+	}
+	if m.Role != Owner {
+		return fault.New(fault.InsufficientRole, "only an owner changes roles")
+	}
+	if rank(p.Change.Role) < 0 {
+		return fault.Invalid("role", "must be %s, %s or %s", Owner, Admin, Simple)
+	}
+	if target.Role == p.Change.Role {
+		return fault.Invalid("role", "the member has this role already")
+	}
+	// The last owner who steps down may be the heir: then nothing would change.
+	if s.withRole(u, p.Change.Role).Members[u].Role == target.Role {
+		return fault.Invalid("role", "nobody else can be the owner: make another member an owner first")
 	}
 	return nil
 }
 
+// oneTarget is the joined member a proposal is about.
+func oneTarget(s *State, p Proposal) (id.User, Member, error) {
+	if err := checkUsers(p.Change.UserIDs, 1); err != nil {
+		return "", Member{}, err
+	}
+	u := id.User(p.Change.UserIDs[0])
+	target, ok := s.Member(u)
+	if !ok || target.Membership != Joined {
+		return "", Member{}, fault.New(fault.UnknownUser, "%s is not a member", u)
+	}
+	return u, target, nil
+}
+
+// checkUsers wants one to limit different user ids.
+func checkUsers(users []string, limit int) error {
+	if len(users) == 0 || len(users) > limit {
+		return fault.Invalid("userIds", "must be 1 to %d users", limit)
+	}
+	seen := make(map[string]bool, len(users))
+	for _, u := range users {
+		if _, err := id.ParseUser(u); err != nil {
+			return fault.Invalid("userIds", "%q is not a user id", u).Because(err)
+		}
+		if seen[u] {
+			return fault.Invalid("userIds", "%s stands twice", u)
+		}
+		seen[u] = true
+	}
+	return nil
+}
+
+// rank orders the roles; it is -1 for what is no role.
 func rank(role string) int {
 	return slices.Index([]string{Simple, Admin, Owner}, role)
 }

@@ -3,14 +3,20 @@
 package conversation
 
 import (
+	"fmt"
+
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/id"
 )
+
+// maxTime is the latest hub time a message id carries: 48 bits.
+const maxTime = 1<<48 - 1
 
 // Seal completes e as the entry after head and state s (nil before create), and returns the state after it: seq, count,
 // hub time, message id and hash are set here, everything else but Pos must be. now is the hub's clock in Unix
 // milliseconds; a clock that stepped back is held at the head's time. spec: LOG-ENTRY-2 LOG-ENTRY-3
 func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
+	e.Seq, e.Count = 0, 0
 	if head.Exists {
 		e.Seq, e.Count = head.Seq+1, head.Count
 	}
@@ -18,6 +24,9 @@ func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
 		e.Count++
 	}
 	e.HubTime = max(now, head.Time)
+	if e.Seq > id.MaxSeq || e.HubTime < 0 || e.HubTime > maxTime {
+		return nil, fmt.Errorf("seal seq %d at time %d: beyond what a message id carries", e.Seq, e.HubTime)
+	}
 	after, err := Apply(s, e)
 	if err != nil {
 		return nil, err
@@ -33,9 +42,14 @@ func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
 
 // EntryOf recomputes the entry of a complete event, given the hash before it; the chain holds if its Hash equals e.Hash.
 func EntryOf(e *Event, prev event.Hash, after *State) (event.Entry, error) {
+	return EntryOfHash(e, event.ContentHash(e.Salt, e.Content), prev, after)
+}
+
+// EntryOfHash is EntryOf for an event whose content was erased: its content hash stands for it.
+func EntryOfHash(e *Event, content event.Hash, prev event.Hash, after *State) (event.Entry, error) {
 	sub := event.Submission{
 		AuthorTime:     e.AuthorTime,
-		ContentHash:    event.ContentHash(e.Salt, e.Content),
+		ContentHash:    content,
 		ConversationID: e.ConversationID,
 		DeviceID:       e.Device,
 		Sender:         e.Sender,

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
@@ -55,9 +54,9 @@ func (s *State) Member(u id.User) (m Member, ok bool) {
 // Type is direct, group or channel.
 func (s *State) Type() string { return s.Create.Type }
 
-// Peer is the other member of a direct conversation, empty otherwise.
+// Peer is the other member of a direct conversation, empty otherwise and for those who are no members.
 func (s *State) Peer(u id.User) id.User {
-	if s.Type() != event.Direct {
+	if _, ok := s.Member(u); !ok || s.Type() != event.Direct {
 		return ""
 	}
 	for other := range s.Members {
@@ -80,16 +79,20 @@ func (s *State) Visible(u id.User, head int64) (from, to int64, ok bool) {
 	return m.JoinedSeq, head, true
 }
 
-// Apply folds one event into the state; s is nil before create. Events that change nothing return s itself.
+// Apply folds one event into the state; s is nil before create. Events that change nothing return s itself. It does
+// not decide: an event that stands in the log is folded whoever sent it, but one that cannot stand there is an error.
 func Apply(s *State, e *Event) (*State, error) {
-	if !ChangesState(e.Type) {
+	if !ChangesState(e.Type) && e.Seq > 0 {
 		return s, nil
+	}
+	if (e.Type == frame.TypeCreate) != (s == nil) || (e.Type == frame.TypeCreate) != (e.Seq == 0) {
+		return nil, fmt.Errorf("apply %s at seq %d: a log has one create event, the first", e.Type, e.Seq)
 	}
 	if e.Type == frame.TypeCreate {
 		return applyCreate(e)
 	}
-	if s == nil {
-		return nil, fmt.Errorf("apply %s at seq %d: no create event", e.Type, e.Seq)
+	if e.ConversationID != s.ID {
+		return nil, fmt.Errorf("apply %s at seq %d: of another conversation", e.Type, e.Seq)
 	}
 	change, err := event.ParseChange(e.Type, e.Content)
 	if err != nil {
@@ -118,9 +121,7 @@ func (s *State) apply(e *Event, c frame.Change) {
 		s.part(e.Sender, Left, e.Seq)
 	case frame.TypeMemberRole:
 		for _, u := range c.UserIDs {
-			m := s.Members[id.User(u)]
-			m.Role = c.Role
-			s.Members[id.User(u)] = m
+			s.setRole(id.User(u), c.Role)
 		}
 	}
 	s.promote()
@@ -144,6 +145,22 @@ func (s *State) part(u id.User, how string, seq int64) {
 	s.Joined--
 }
 
+func (s *State) setRole(u id.User, role string) {
+	if m, ok := s.Members[u]; ok && m.Membership == Joined {
+		m.Role = role
+		s.Members[u] = m
+	}
+}
+
+// withRole is the state after a change of role.
+func (s *State) withRole(u id.User, role string) *State {
+	next := *s
+	next.Members = maps.Clone(s.Members)
+	next.setRole(u, role)
+	next.promote()
+	return &next
+}
+
 // promote keeps the rule that a group with members has an owner: the longest-standing admin, else member, follows; the
 // smaller user id decides a tie. spec: CONV-OWNER-2
 func (s *State) promote() {
@@ -160,9 +177,7 @@ func (s *State) promote() {
 		}
 	}
 	if heir != "" {
-		m := s.Members[heir]
-		m.Role = Owner
-		s.Members[heir] = m
+		s.setRole(heir, Owner)
 	}
 }
 
@@ -182,7 +197,10 @@ func applyCreate(e *Event) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("apply create: %w", err)
 	}
-	s := &State{ID: event.ConversationID(e.Content), Create: c, Name: c.Name, Seq: e.Seq, Members: map[id.User]Member{}}
+	if e.ConversationID != event.ConversationID(e.Content) {
+		return nil, fmt.Errorf("apply create: %s is not the id of its create event", e.ConversationID)
+	}
+	s := &State{ID: e.ConversationID, Create: c, Name: c.Name, Seq: e.Seq, Members: map[id.User]Member{}}
 	for _, u := range c.Members {
 		role := Simple
 		if c.Type != event.Direct && slices.Contains(c.Creators, u) {
@@ -191,37 +209,4 @@ func applyCreate(e *Event) (*State, error) {
 		s.join(u, role, e)
 	}
 	return s, nil
-}
-
-// Hash commits to the state: the members in order of user id with role and membership, the name and the type. spec: LOG-STATE-1
-func (s *State) Hash() (event.Hash, error) {
-	users := slices.Sorted(maps.Keys(s.Members))
-	list := []byte{'['}
-	for i, u := range users {
-		if i > 0 {
-			list = append(list, ',')
-		}
-		m := s.Members[u]
-		o := canonical.Begin(list)
-		o.Int("joinedSeq", m.JoinedSeq)
-		o.Int("leftSeq", m.LeftSeq)
-		o.String("membership", m.Membership)
-		o.String("role", m.Role)
-		o.String("userId", string(u))
-		var err error
-		if list, err = o.End(); err != nil {
-			return event.Hash{}, err
-		}
-	}
-	o := canonical.Begin(nil)
-	o.String("conversationId", string(s.ID))
-	o.Raw("members", append(list, ']'))
-	o.String("name", s.Name)
-	o.String("type", s.Type())
-	o.Int("v", 1)
-	raw, err := o.End()
-	if err != nil {
-		return event.Hash{}, err
-	}
-	return canonical.Hash("state", raw), nil
 }
