@@ -122,6 +122,7 @@ func TestRun_TicksFollowWhatWasSentAndGrowRare(t *testing.T) {
 		f := New(Options{Self: "a", Bus: box, Placement: byName{}})
 		defer running(t, f)()
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if len(box.sent) != 0 {
 			t.Fatal("a tick before anything was sent")
 		}
@@ -129,6 +130,7 @@ func TestRun_TicksFollowWhatWasSentAndGrowRare(t *testing.T) {
 		if err := f.Committed(t.Context(), []Committed{create}); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		start := time.Now()
 		var at []int
 		for range 100 {
