@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/event"
@@ -82,12 +83,13 @@ func register(f *Fanout, u id.User) *heard {
 type outbox struct {
 	sent []*Packet
 	to   []Node
+	at   []time.Time
 	err  error
 	fn   func(*Packet)
 }
 
 func (o *outbox) Send(_ context.Context, to Node, p *Packet) error {
-	o.sent, o.to = append(o.sent, p), append(o.to, to)
+	o.sent, o.to, o.at = append(o.sent, p), append(o.to, to), append(o.at, time.Now())
 	return o.err
 }
 
