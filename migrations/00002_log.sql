@@ -37,6 +37,7 @@ CREATE TABLE conversations (
     head_count  bigint NOT NULL,
     head_time   bigint NOT NULL,
     head_hash   bytea  NOT NULL,
+    mark        bigint NOT NULL DEFAULT 0,   -- shards.mark when a receipt of a member last moved
     PRIMARY KEY (shard, conv),
     UNIQUE (shard, id)
 ) PARTITION BY LIST (shard);
@@ -51,10 +52,9 @@ CREATE TABLE members (
     joined_seq    bigint NOT NULL,
     joined_at     bigint NOT NULL,
     left_seq      bigint,
-    delivered_seq bigint NOT NULL DEFAULT -1,
-    read_seq      bigint NOT NULL DEFAULT -1,
-    read_count    bigint NOT NULL DEFAULT 0, -- count of the entry at read_seq
-    own_unread    bigint NOT NULL DEFAULT 0, -- own messages after read_seq, not counted as unread
+    delivered_seq bigint NOT NULL,           -- pointers start at joined_seq and only move forward
+    read_seq      bigint NOT NULL,
+    read_count    bigint NOT NULL,           -- count of the entry at read_seq
     mark          bigint NOT NULL DEFAULT 0, -- shards.mark when a pointer or setting last changed
     PRIMARY KEY (shard, conv, user_id)
 ) PARTITION BY LIST (shard);
@@ -68,3 +68,23 @@ CREATE TABLE user_conversations (
     changed_pos     bigint NOT NULL,         -- pos (in the conversation's shard) of the change that wrote this row
     PRIMARY KEY (shard, user_id, conversation_id)
 ) PARTITION BY LIST (shard);
+
+-- advance moves shards forward in the transaction that writes their events: it fails unless each epoch and pos is the one
+-- the caller believes in, so that a stale owner cannot write.
+-- +goose StatementBegin
+CREATE FUNCTION advance(shard_ int[], epoch_ bigint[], prev_ bigint[], pos_ bigint[], flushed_ bigint[], mark_ bigint[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE n int;
+BEGIN
+    UPDATE shards s
+       SET pos = b.pos,
+           flushed_pos = CASE WHEN b.flushed < 0 THEN s.flushed_pos ELSE b.flushed END,
+           mark = CASE WHEN b.mark < 0 THEN s.mark ELSE b.mark END
+      FROM unnest(shard_, epoch_, prev_, pos_, flushed_, mark_) AS b(shard, epoch, prev, pos, flushed, mark)
+     WHERE s.shard = b.shard AND s.epoch = b.epoch AND s.pos = b.prev;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    IF n <> cardinality(shard_) THEN
+        RAISE EXCEPTION 'stale owner' USING ERRCODE = 'PA001';
+    END IF;
+END $$;
+-- +goose StatementEnd

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline
+
+import (
+	"context"
+	"crypto/rand"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+)
+
+// queueSize bounds the commands waiting for a database, batchSize those in one commit.
+const (
+	queueSize = 4096
+	batchSize = 256
+)
+
+// group is the committer of one database.
+type group struct {
+	t       *Timeline
+	index   int
+	shards  []*shard
+	gen     atomic.Uint64 // raised when memory is dropped: what was built before is void
+	queue   chan *pending
+	commits chan *work
+	doubt   chan struct{} // one slot: acquire again
+
+	flushedAt, receiptsAt time.Time // writer's
+}
+
+func newGroup(t *Timeline, index int) *group {
+	return &group{
+		t: t, index: index,
+		queue:   make(chan *pending, queueSize),
+		commits: make(chan *work),
+		doubt:   make(chan struct{}, 1),
+	}
+}
+
+// work is a batch with those who wait for it.
+type work struct {
+	Batch
+	gen     uint64
+	pending []*pending
+	out     []conversation.Committed
+	touched map[*shard]int64 // new pos
+	seen    []*seen
+}
+
+func (g *group) run(ctx context.Context) error {
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.Go(func() error { return g.keepLeases(ctx) })
+	eg.Go(func() error { return g.build(ctx) })
+	eg.Go(func() error { return g.write(ctx) })
+	return eg.Wait()
+}
+
+// build decides queued commands while the writer commits the batch before: a batch grows exactly while the database is busy.
+func (g *group) build(ctx context.Context) error {
+	var w *work
+	for {
+		in, out := g.queue, g.commits
+		if w == nil {
+			out = nil
+		} else if len(w.pending) >= batchSize {
+			in = nil
+		}
+		select {
+		case p := <-in:
+			w = g.decide(w, p)
+		case out <- w:
+			w = nil
+		case <-ctx.Done():
+			g.stop(w)
+			return nil
+		}
+	}
+}
+
+// stop answers everyone who still waits.
+func (g *group) stop(w *work) {
+	err := fault.Retry(fault.Draining, time.Second, "the node is stopping, send again")
+	if w != nil {
+		w.fail(err)
+	}
+	for {
+		select {
+		case p := <-g.queue:
+			p.finish(Result{}, err)
+		default:
+			return
+		}
+	}
+}
+
+func (w *work) fail(err error) {
+	for _, p := range w.pending {
+		p.finish(Result{}, err)
+	}
+}
+
+// decide adds the event of p to the batch, or answers p at once.
+func (g *group) decide(w *work, p *pending) *work {
+	gen := g.gen.Load()
+	if w != nil && w.gen != gen {
+		w.fail(away(errDropped))
+		w = nil
+	}
+	c := p.conv
+	if c.gen != gen {
+		p.finish(Result{}, errDropped)
+		return w
+	}
+	if g.answerRepeat(p) {
+		return w
+	}
+	if err := conversation.Decide(c.state, p.cmd.Proposal, g.t.Limits); err != nil {
+		p.finish(Result{}, err)
+		return w
+	}
+	e := p.event()
+	after, err := conversation.Seal(e, c.head, c.state, g.t.now())
+	if err != nil {
+		p.finish(Result{}, err)
+		return w
+	}
+	if w == nil {
+		w = &work{gen: gen, touched: map[*shard]int64{}}
+	}
+	w.add(p, e, after)
+	return w
+}
+
+func (p *pending) event() *conversation.Event {
+	e := &conversation.Event{
+		Shard: p.conv.shard.n, Conv: p.conv.num,
+		ConversationID: p.cmd.ConversationID,
+		AuthorTime:     p.cmd.AuthorTime,
+		Type:           p.cmd.Type,
+		Sender:         p.cmd.Sender,
+		Device:         p.cmd.Device,
+		TempID:         p.cmd.TempID,
+		Content:        p.cmd.Content,
+	}
+	_, _ = rand.Read(e.Salt[:]) // It never fails (Go 1.24).
+	return e
+}
+
+// answerRepeat answers a tempId that was used before. spec: LOG-IDEMPOTENCE-1
+func (g *group) answerRepeat(p *pending) bool {
+	known := p.known
+	s := p.conv.window.seen[p.key]
+	if s != nil {
+		known = &s.Seen
+	}
+	if known == nil {
+		return false
+	}
+	if mine := Fingerprint(p.cmd.Content); known.Content != 0 && known.Content != mine {
+		p.finish(Result{}, fault.New(fault.TempIDConflict, "tempId %s was used for another content", p.cmd.TempID))
+		return true
+	}
+	if s != nil {
+		if first := s.wait.Load(); first != nil {
+			first.follow(p)
+			return true
+		}
+	}
+	p.finish(Result{Seq: known.Seq, MessageID: known.Message, Duplicate: true}, nil)
+	return true
+}
+
+// add puts the sealed event into the batch and makes it the tentative head.
+func (w *work) add(p *pending, e *conversation.Event, after *conversation.State) {
+	c, sh := p.conv, p.conv.shard
+	before := c.state
+	c.log.next++
+	e.Pos = c.log.next
+	if before == nil {
+		e.Conv = e.Pos
+		c.num = e.Pos
+	}
+	c.head, c.state = conversation.HeadAt(e), after
+	hot := c.window.full()
+	s := c.window.add(Seen{Key: p.key, Content: Fingerprint(e.Content), Seq: e.Seq, Message: e.MessageID, Hot: hot}, e.HubTime)
+	s.wait.Store(p)
+	w.seen = append(w.seen, s)
+	w.touched[sh] = e.Pos
+	w.Events = append(w.Events, &Row{Event: e, Dedup: p.key, Hot: hot})
+	w.pending = append(w.pending, p)
+	w.out = append(w.out, conversation.Committed{Event: e, State: after, Origin: p.cmd.Origin})
+	p.result = Result{Seq: e.Seq, MessageID: e.MessageID}
+	if after != before {
+		w.addState(e, before, after)
+	}
+}
+
+// addState writes what the event changed: the conversation's row, members, and the index of their users.
+func (w *work) addState(e *conversation.Event, before, after *conversation.State) {
+	row := StateRow{
+		Shard: e.Shard, Conv: e.Conv, ID: e.ConversationID,
+		Name: after.Name, StateAt: after.Seq, Head: conversation.HeadAt(e),
+	}
+	if e.Type == frame.TypeCreate {
+		row.Created = e.Content
+	}
+	w.States = append(w.States, row)
+	for u, m := range after.Members {
+		had, ok := before.Member(u)
+		if ok && had == m {
+			continue
+		}
+		w.Members = append(w.Members, MemberRow{Shard: e.Shard, Conv: e.Conv, User: u, Member: m, ReadCount: e.Count})
+		if !ok || had.Membership != m.Membership {
+			w.Index = append(w.Index, IndexRow{User: u, Conversation: e.ConversationID, Membership: m.Membership, ChangedPos: e.Pos})
+		}
+	}
+}

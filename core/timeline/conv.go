@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline
+
+import (
+	"time"
+
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/id"
+)
+
+// recentRefs is how many newest entries a conversation remembers for receipts.
+const recentRefs = 64
+
+// conv is a conversation in memory. It exists also for conversations that do not (yet): then state is nil.
+type conv struct {
+	id    id.Conversation
+	shard *shard
+	gen   uint64 // group generation it was loaded in
+
+	// Builder: tentative, ahead of what is committed by two batches at most.
+	log    *position
+	num    int64
+	state  *conversation.State
+	head   conversation.Head
+	window *window
+
+	// Committed: guarded by shard.mu.
+	view     View
+	pointers map[id.User]*pointer
+	recent   []Ref
+	mark     int64
+	dirty    bool // head is not flushed
+	pending  int  // commands and readers that hold it
+	used     time.Time
+	flushed  time.Time
+}
+
+// pointer is a member's pointer in memory. A moved one goes out as a receipt at the next flush; an own send only makes it
+// dirty, because the log already tells it.
+type pointer struct {
+	Pointer
+	dirty bool
+	moved *moved // by the member since the last flush
+}
+
+// moved is a pointer's way since the last flush. A nil message id means that the pointer stood still.
+type moved struct {
+	from            Pointer
+	delivered, read *id.Message
+}
+
+// View is what readers see of a conversation: the committed state and head. State is nil if it does not exist.
+type View struct {
+	Shard id.Shard
+	Conv  int64
+	State *conversation.State
+	Head  conversation.Head
+	Last  *conversation.Event // newest countable event, nil if none or not in memory
+	Mark  int64
+}
+
+func newConv(sh *shard, c id.Conversation, l *Loaded, gen uint64, now time.Time) *conv {
+	out := &conv{id: c, shard: sh, gen: gen, window: newWindow(), pointers: map[id.User]*pointer{}, used: now, flushed: now}
+	out.view.Shard, out.log = sh.n, sh.log
+	if l == nil {
+		return out
+	}
+	out.num, out.state, out.head = l.Conv, l.State, l.Head
+	for _, s := range l.Window {
+		out.window.add(s, now.UnixMilli())
+	}
+	out.view.Conv, out.view.State, out.view.Head = l.Conv, l.State, l.Head
+	for u, p := range l.Pointers {
+		out.pointers[u] = &pointer{Pointer: p}
+	}
+	out.view.Last, out.mark = l.Last, l.Mark
+	out.recent = l.Recent
+	out.dirty = l.Dirty
+	return out
+}
+
+// commit makes e visible; the caller holds shard.mu.
+func (c *conv) commit(e *conversation.Event, s *conversation.State) {
+	c.view.Conv, c.view.State, c.view.Head = e.Conv, s, conversation.HeadAt(e)
+	if conversation.Countable(e.Type) {
+		c.view.Last = e
+	}
+	c.remember(Ref{Seq: e.Seq, Count: e.Count, Message: e.MessageID, Sender: e.Sender})
+	c.startPointers(e, s)
+	if p := c.pointers[e.Sender]; p != nil {
+		p.Delivered, p.Read, p.ReadCount, p.dirty = e.Seq, e.Seq, e.Count, true
+	}
+	c.dirty = true
+}
+
+func (c *conv) remember(r Ref) {
+	if len(c.recent) >= 2*recentRefs {
+		c.recent = append(c.recent[:0:0], c.recent[recentRefs:]...)
+	}
+	c.recent = append(c.recent, r)
+}
+
+// startPointers gives new members their pointers, at their join entry.
+func (c *conv) startPointers(e *conversation.Event, s *conversation.State) {
+	if !conversation.ChangesState(e.Type) {
+		return
+	}
+	for u, m := range s.Members {
+		if m.Membership == conversation.Joined && m.JoinedSeq == e.Seq {
+			c.pointers[u] = &pointer{Pointer: Pointer{Delivered: e.Seq, Read: e.Seq, ReadCount: e.Count}}
+		}
+	}
+}
+
+// ref finds a recent entry by seq; the caller holds shard.mu.
+func (c *conv) ref(seq int64) (Ref, bool) {
+	if n := len(c.recent); n > 0 {
+		i := seq - c.recent[0].Seq
+		if i >= 0 && i < int64(n) {
+			return c.recent[i], true
+		}
+	}
+	return Ref{}, false
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/id"
+)
+
+// Store is the durable side. Every error but ErrStale and ErrNoConversation means "in doubt".
+type Store interface {
+	// Shards is the number of logical shards; Groups lists those of each database.
+	Shards() int
+	Groups() [][]id.Shard
+	// Acquire takes or takes over the leases that are free, expired or already node's, raising their epochs. Shards held
+	// by another node are left out of the answer.
+	Acquire(ctx context.Context, node string, shards []id.Shard, ttl time.Duration) ([]Lease, error)
+	// Renew prolongs leases; it fails with ErrStale if any was lost.
+	Renew(ctx context.Context, node string, leases []Lease, ttl time.Duration) error
+	// Commit writes the batch in one transaction, or nothing. ErrStale if an epoch or pos is not the expected one.
+	Commit(ctx context.Context, b *Batch) error
+	// IndexMembers writes the per-user index of shards that are not in the batch's database. It is idempotent.
+	IndexMembers(ctx context.Context, rows []IndexRow) error
+	// LoadConversation reads a conversation with its members, its head as committed, and the tempIds since a time
+	// (newest first, at most limit that were not hot). ErrNoConversation if there is none.
+	LoadConversation(ctx context.Context, n id.Shard, c id.Conversation, since int64, limit int) (*Loaded, error)
+	// Unflushed names the conversations with events in (flushedPos, pos].
+	Unflushed(ctx context.Context, l Lease) ([]id.Conversation, error)
+	// FindHot looks for a hot event of the conversation by dedup key, newer than since.
+	FindHot(ctx context.Context, n id.Shard, conv, dedup, since int64) (*conversation.Event, error)
+	// Events reads a range of a conversation's events.
+	Events(ctx context.Context, n id.Shard, conv int64, r Range) ([]*conversation.Event, error)
+	// EnsurePartitions makes room for events beyond pos.
+	EnsurePartitions(ctx context.Context, n id.Shard, pos int64) error
+}
+
+// ErrStale says that another owner wrote: the lease is lost.
+var ErrStale = errors.New("timeline: stale owner")
+
+// ErrNoConversation says that the conversation does not exist.
+var ErrNoConversation = errors.New("timeline: no such conversation")
+
+// Range selects events with From <= seq <= To, at most Limit of them, from the low end, or from the high end if Newest. The
+// answer is always in order of seq.
+type Range struct {
+	From, To int64
+	Limit    int
+	Newest   bool
+}
+
+// Lease is the right to write a shard, and the shard's log as found when it was taken.
+type Lease struct {
+	Shard   id.Shard
+	Epoch   int64
+	Pos     int64
+	Flushed int64
+	Mark    int64
+}
+
+// Loaded is a conversation as read from the store.
+type Loaded struct {
+	Conv     int64
+	State    *conversation.State
+	Head     conversation.Head
+	Last     *conversation.Event // newest countable event, nil if none
+	Mark     int64
+	Pointers map[id.User]Pointer
+	Window   []Seen // oldest first
+	Recent   []Ref  // oldest first, the newest few
+	Dirty    bool   // the stored head is behind Head
+}
+
+// Pointer is how far a member got. -1 is before the first.
+type Pointer struct {
+	Delivered int64
+	Read      int64
+	ReadCount int64 // count of the entry at Read
+}
+
+// Seen is a tempId that was used.
+type Seen struct {
+	Key     int64 // dedup key
+	Content uint64
+	Seq     int64
+	Message id.Message
+	Hot     bool
+}
+
+// Ref is a recent entry, enough to check a message id and to find its author.
+type Ref struct {
+	Seq     int64
+	Count   int64
+	Message id.Message
+	Sender  id.User
+}
+
+// Batch is one transaction. Events are in order of pos within each shard.
+type Batch struct {
+	Advance []Advance
+	Events  []*Row
+	Heads   []HeadRow  // written before States
+	States  []StateRow // conversations created or changed
+	Members []MemberRow
+	Index   []IndexRow // of shards in the same database
+	Points  []PointRow
+}
+
+// Advance moves a shard's log forward; it also proves the lease.
+type Advance struct {
+	Shard         id.Shard
+	Epoch         int64
+	PrevPos       int64
+	Pos           int64
+	Flushed, Mark int64 // -1 to leave as they are
+}
+
+// Row is an event to insert.
+type Row struct {
+	*conversation.Event
+	Dedup int64
+	Hot   bool
+}
+
+// HeadRow flushes a conversation's head as committed by earlier batches.
+type HeadRow struct {
+	Shard id.Shard
+	Conv  int64
+	Head  conversation.Head
+	Mark  int64
+}
+
+// StateRow is a conversation's row after a state change; Created is set when the row is new.
+type StateRow struct {
+	Shard   id.Shard
+	Conv    int64
+	ID      id.Conversation
+	Created []byte
+	Name    string
+	StateAt int64
+	Head    conversation.Head
+}
+
+// MemberRow is a membership to write; pointers start anew when a member joins.
+type MemberRow struct {
+	Shard id.Shard
+	Conv  int64
+	User  id.User
+	conversation.Member
+	ReadCount int64 // count at JoinedSeq, where the pointers start
+}
+
+// IndexRow is a row of a user's index.
+type IndexRow struct {
+	User         id.User
+	Conversation id.Conversation
+	Membership   string
+	ChangedPos   int64
+}
+
+// PointRow is a member's pointers to write.
+type PointRow struct {
+	Shard id.Shard
+	Conv  int64
+	User  id.User
+	Pointer
+	Mark int64 // 0 to leave
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/id"
+)
+
+// Out takes what was committed, in order of pos within a shard. It may block for a moment, never for a slow client.
+type Out interface {
+	Committed(ctx context.Context, events []conversation.Committed) error
+	Receipts(ctx context.Context, receipts []conversation.Receipt) error
+	// Lost says that something may have been committed that Committed was not told of.
+	Lost()
+}
+
+// Options configure a Timeline. Zero durations and sizes mean the defaults named.
+type Options struct {
+	Store  Store
+	Out    Out
+	Node   string // id of this node in leases, stable across restarts
+	Limits conversation.Limits
+	Log    *slog.Logger
+
+	Clock            func() time.Time   // time.Now
+	Fail             func(point string) // called at named points, for crash tests; nil is nothing
+	LeaseTTL         time.Duration      // 15 s
+	FlushEvery       time.Duration      // heads, 2 s
+	ReceiptEvery     time.Duration      // receipts, 200 ms
+	MaxConversations int                // in memory for each shard, 4096
+}
+
+// The named points at which Options.Fail is called.
+const (
+	FailBeforeCommit = "before-commit"
+	FailBeforeAck    = "after-commit-before-ack"
+	FailBeforePush   = "after-ack-before-push"
+)
+
+// Timeline owns shards and appends to them.
+type Timeline struct {
+	Options
+	shards []*shard
+	groups []*group
+}
+
+// New prepares a Timeline; it owns nothing until Run.
+func New(o Options) *Timeline {
+	o.setDefaults()
+	t := &Timeline{Options: o, shards: make([]*shard, o.Store.Shards())}
+	for i, numbers := range o.Store.Groups() {
+		g := newGroup(t, i)
+		for _, n := range numbers {
+			sh := newShard(n, g)
+			t.shards[n] = sh
+			g.shards = append(g.shards, sh)
+		}
+		t.groups = append(t.groups, g)
+	}
+	return t
+}
+
+func (o *Options) setDefaults() {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Fail == nil {
+		o.Fail = func(string) {}
+	}
+	setDefault(&o.LeaseTTL, 15*time.Second)
+	setDefault(&o.FlushEvery, 2*time.Second)
+	setDefault(&o.ReceiptEvery, 200*time.Millisecond)
+	setDefault(&o.MaxConversations, 4096)
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// Run holds the leases and commits until ctx is done; then it flushes what is dirty and lets the leases go.
+func (t *Timeline) Run(ctx context.Context) error {
+	eg, ctx := errgroup.WithContext(ctx)
+	for _, g := range t.groups {
+		eg.Go(func() error { return g.run(ctx) })
+	}
+	return eg.Wait()
+}
+
+// Ready tells whether every shard is owned here and its database answered lately.
+func (t *Timeline) Ready() bool {
+	for _, sh := range t.shards {
+		if !sh.isOwned() {
+			return false
+		}
+	}
+	return true
+}
+
+// Command asks for one event.
+type Command struct {
+	ConversationID id.Conversation
+	conversation.Proposal
+	Device     id.Device
+	TempID     string
+	AuthorTime int64  // Unix milliseconds
+	Content    []byte // canonical; not to be changed afterwards
+	Origin     string // session that sent it, "" if none
+}
+
+// Result is the place the event got, now or, for a Duplicate, the first time.
+type Result struct {
+	Seq       int64
+	MessageID id.Message
+	Duplicate bool
+}
+
+// Append decides the command and commits its event. Refusals are faults; Unavailable means that the outcome is unknown or
+// nothing happened, and the same command may be sent again: its tempId makes it one event.
+func (t *Timeline) Append(ctx context.Context, cmd Command) (Result, error) {
+	for range 3 {
+		res, err := t.tryAppend(ctx, cmd)
+		if err != errDropped {
+			return res, err
+		}
+	}
+	return Result{}, away(errDropped)
+}
+
+func (t *Timeline) tryAppend(ctx context.Context, cmd Command) (Result, error) {
+	sh := t.shardOf(cmd.ConversationID)
+	c, err := t.hold(ctx, sh, cmd.ConversationID)
+	if err != nil {
+		return Result{}, err
+	}
+	defer sh.release(c)
+	p := newPending(cmd, c)
+	if err := t.findHot(ctx, p); err != nil {
+		return Result{}, err
+	}
+	select {
+	case sh.group.queue <- p:
+	default:
+		return Result{}, fault.Retry(fault.Unavailable, time.Second, "the server is overloaded, send again")
+	}
+	select {
+	case out := <-p.done:
+		return out.Result, out.err
+	case <-ctx.Done():
+		return Result{}, away(ctx.Err())
+	}
+}
+
+func (t *Timeline) shardOf(c id.Conversation) *shard { return t.shards[c.Shard(len(t.shards))] }
+
+// away is the answer to any doubt.
+func away(err error) error {
+	return fault.Retry(fault.Unavailable, time.Second, "the server cannot do this now, send again").Because(err)
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/id"
+)
+
+// commitTimeout bounds one commit; past it the outcome is in doubt.
+const commitTimeout = 10 * time.Second
+
+// write commits one batch after another; between them, or with them, it flushes heads and receipts.
+func (g *group) write(ctx context.Context) error {
+	tick := time.NewTicker(g.t.ReceiptEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case w := <-g.commits:
+			g.commit(ctx, w)
+		case <-tick.C:
+			if g.hasMoved() || time.Now().Sub(g.flushedAt) >= g.t.FlushEvery {
+				g.commit(ctx, &work{gen: g.gen.Load(), touched: map[*shard]int64{}})
+			}
+		case <-ctx.Done():
+			g.lastFlush()
+			return nil
+		}
+	}
+}
+
+// lastFlush writes what is dirty when the node stops, so that the next owner has nothing to replay.
+func (g *group) lastFlush() {
+	g.flushedAt = time.Time{}
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	g.commit(ctx, &work{gen: g.gen.Load(), touched: map[*shard]int64{}})
+}
+
+// commit makes the batch durable, then visible, then answers, then sends it out.
+func (g *group) commit(ctx context.Context, w *work) {
+	if w.gen != g.gen.Load() {
+		w.fail(away(errDropped))
+		return
+	}
+	fl := g.collect(w)
+	if w.gen != g.gen.Load() { // Dropped while collecting: the leases may be newer than the batch.
+		w.fail(away(errDropped))
+		return
+	}
+	if len(w.Advance) == 0 {
+		return
+	}
+	// The node's stop must not tear a commit that is under way.
+	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	g.t.Fail(FailBeforeCommit)
+	if err := g.store(cctx, w); err != nil {
+		g.drop(err)
+		w.fail(away(err))
+		return
+	}
+	g.reveal(w, fl)
+	if len(w.pending) > 0 {
+		g.t.Fail(FailBeforeAck)
+	}
+	for _, p := range w.pending {
+		p.finish(p.result, nil)
+	}
+	if len(w.pending) > 0 {
+		g.t.Fail(FailBeforePush)
+	}
+	g.sendOut(cctx, w.out, fl.receipts)
+}
+
+func (g *group) store(ctx context.Context, w *work) error {
+	remote := g.splitIndex(w)
+	if err := g.t.Store.Commit(ctx, &w.Batch); err != nil {
+		return err
+	}
+	if len(remote) > 0 {
+		if err := g.t.Store.IndexMembers(ctx, remote); err != nil {
+			return fmt.Errorf("index members elsewhere: %w", err)
+		}
+	}
+	return nil
+}
+
+// splitIndex leaves in the batch the index rows of users in the same database and returns the others.
+func (g *group) splitIndex(w *work) (remote []IndexRow) {
+	local := w.Index[:0:0]
+	for _, r := range w.Index {
+		if g.t.shards[r.User.Shard(len(g.t.shards))].group == g {
+			local = append(local, r)
+		} else {
+			remote = append(remote, r)
+		}
+	}
+	w.Index = local
+	return remote
+}
+
+// reveal moves the committed views forward, unless the memory was dropped meanwhile: then the next owner read the commit
+// from the store.
+func (g *group) reveal(w *work, fl *flush) {
+	for _, s := range w.seen {
+		s.wait.Store(nil)
+	}
+	if w.gen != g.gen.Load() {
+		g.t.Out.Lost()
+		return
+	}
+	fl.done(time.Now())
+	for i, out := range w.out {
+		c := w.pending[i].conv
+		sh := c.shard
+		sh.mu.Lock()
+		c.commit(out.Event, out.State)
+		sh.lease.Pos = out.Event.Pos
+		if w.Events[i].Hot {
+			sh.hot[c.id] = out.Event.HubTime
+		}
+		sh.mu.Unlock()
+	}
+}
+
+func (g *group) sendOut(ctx context.Context, events []conversation.Committed, receipts []conversation.Receipt) {
+	var err error
+	if len(events) > 0 {
+		err = g.t.Out.Committed(ctx, events)
+		g.makeRoom(ctx, events)
+	}
+	if err == nil && len(receipts) > 0 {
+		err = g.t.Out.Receipts(ctx, receipts)
+	}
+	if err != nil {
+		g.t.Log.Warn("live delivery is behind; sessions will catch up from the log", slog.Any("error", err))
+	}
+}
+
+// drop forgets the memory of the group's shards after a doubt, and asks for the leases again.
+func (g *group) drop(err error) {
+	g.t.Log.Warn("dropping shard memory in doubt", slog.Int("database", g.index), slog.Any("error", err))
+	g.forget()
+	select {
+	case g.doubt <- struct{}{}:
+	default:
+	}
+}
+
+func (g *group) forget() {
+	for _, sh := range g.shards {
+		sh.mu.Lock()
+		g.gen.Add(1)
+		for _, wait := range sh.loading {
+			close(wait)
+		}
+		sh.reset(Lease{Shard: sh.n}, false)
+		sh.mu.Unlock()
+	}
+}
+
+// makeRoom makes the next partition of a shard's events long before it is needed.
+func (g *group) makeRoom(ctx context.Context, events []conversation.Committed) {
+	seen := map[id.Shard]bool{}
+	for _, out := range events {
+		e := out.Event
+		if e.Pos&0xffff != 0 || seen[e.Shard] {
+			continue
+		}
+		seen[e.Shard] = true
+		if err := g.t.Store.EnsurePartitions(ctx, e.Shard, e.Pos); err != nil {
+			g.t.Log.Warn("cannot make the next partition yet", slog.Any("error", err))
+		}
+	}
+}

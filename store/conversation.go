@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/canonical"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/id"
+)
+
+const upsertStatesSQL = `
+INSERT INTO conversations AS c (shard, conv, id, created, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash)
+SELECT shard, conv, id, coalesce(created, ''), name, state_seq, head_seq, head_pos, head_count, head_time, head_hash
+  FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[])
+       WITH ORDINALITY AS b(shard, conv, id, created, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash, n)
+ ORDER BY n
+ON CONFLICT (shard, conv) DO UPDATE
+   SET name = excluded.name, state_seq = excluded.state_seq, head_seq = excluded.head_seq, head_pos = excluded.head_pos,
+       head_count = excluded.head_count, head_time = excluded.head_time, head_hash = excluded.head_hash`
+
+// queueStates writes the rows of conversations whose state changed. Several changes of one conversation in a batch leave the
+// last: an upsert may not touch a row twice.
+func queueStates(batch *pgx.Batch, rows []timeline.StateRow) {
+	last := map[[2]int64]int{}
+	for i, r := range rows {
+		key := [2]int64{int64(r.Shard), r.Conv}
+		if before, ok := last[key]; ok && rows[before].Created != nil {
+			rows[i].Created = rows[before].Created
+		}
+		last[key] = i
+	}
+	var shards []id.Shard
+	var conv, stateSeq, seq, pos, count, at []int64
+	var ids, created, hash [][]byte
+	var names []string
+	for i, r := range rows {
+		if last[[2]int64{int64(r.Shard), r.Conv}] != i {
+			continue
+		}
+		raw := r.ID.Bytes()
+		shards, conv, ids = append(shards, r.Shard), append(conv, r.Conv), append(ids, raw[:])
+		created, names, stateSeq = append(created, r.Created), append(names, r.Name), append(stateSeq, r.StateAt)
+		seq, pos, count = append(seq, r.Head.Seq), append(pos, r.Head.Pos), append(count, r.Head.Count)
+		at, hash = append(at, r.Head.Time), append(hash, r.Head.Hash[:])
+	}
+	if len(shards) > 0 {
+		batch.Queue(upsertStatesSQL, shards, conv, ids, created, names, stateSeq, seq, pos, count, at, hash)
+	}
+}
+
+const flushHeadsSQL = `
+UPDATE conversations c
+   SET head_seq = b.head_seq, head_pos = b.head_pos, head_count = b.head_count, head_time = b.head_time, head_hash = b.head_hash, mark = b.mark
+  FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bigint[])
+       AS b(shard, conv, head_seq, head_pos, head_count, head_time, head_hash, mark)
+ WHERE c.shard = b.shard AND c.conv = b.conv`
+
+func queueHeads(batch *pgx.Batch, rows []timeline.HeadRow) {
+	n := len(rows)
+	if n == 0 {
+		return
+	}
+	shards, conv, marks := make([]id.Shard, n), make([]int64, n), make([]int64, n)
+	seq, pos, count, at := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	hash := make([][]byte, n)
+	for i, r := range rows {
+		shards[i], conv[i], marks[i], hash[i] = r.Shard, r.Conv, r.Mark, r.Head.Hash[:]
+		seq[i], pos[i], count[i], at[i] = r.Head.Seq, r.Head.Pos, r.Head.Count, r.Head.Time
+	}
+	batch.Queue(flushHeadsSQL, shards, conv, seq, pos, count, at, hash, marks)
+}
+
+func scanConversationID(row pgx.CollectableRow) (id.Conversation, error) {
+	var raw []byte
+	if err := row.Scan(&raw); err != nil {
+		return "", err
+	}
+	return conversationID(raw)
+}
+
+func conversationID(raw []byte) (id.Conversation, error) {
+	if len(raw) != 32 {
+		return "", fmt.Errorf("conversation id of %d bytes", len(raw))
+	}
+	return id.NewConversation([32]byte(raw)), nil
+}
+
+// LoadConversation implements timeline.Store. One snapshot serves all its reads.
+func (s *Store) LoadConversation(ctx context.Context, n id.Shard, c id.Conversation, since int64, limit int) (*timeline.Loaded, error) {
+	tx, err := s.pool(n).BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", c, err)
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	ld := loader{tx: tx, shard: n, out: &timeline.Loaded{Pointers: map[id.User]timeline.Pointer{}}}
+	err = ld.row(ctx, c)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, timeline.ErrNoConversation
+	}
+	for _, step := range []func(context.Context) error{
+		ld.members,
+		func(ctx context.Context) error { return ld.tail(ctx, c, since, limit) },
+		func(ctx context.Context) error { return ld.last(ctx, c) },
+	} {
+		if err == nil {
+			err = step(ctx)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", c, err)
+	}
+	return ld.out, nil
+}
+
+// loader collects a conversation within one read transaction.
+type loader struct {
+	tx    pgx.Tx
+	shard id.Shard
+	out   *timeline.Loaded
+}
+
+func (l *loader) row(ctx context.Context, c id.Conversation) error {
+	raw := c.Bytes()
+	var created, hash []byte
+	st, head := &conversation.State{ID: c, Members: map[id.User]conversation.Member{}}, &l.out.Head
+	q := fmt.Sprintf(`SELECT conv, created, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash, mark FROM conversations_s%d WHERE id = $1`, l.shard)
+	err := l.tx.QueryRow(ctx, q, raw[:]).Scan(&l.out.Conv, &created, &st.Name, &st.Seq,
+		&head.Seq, &head.Pos, &head.Count, &head.Time, &hash, &l.out.Mark)
+	if err != nil {
+		return err
+	}
+	if got := canonical.Hash("create", created); got != raw {
+		return errors.New("the stored create event is not the one the id names")
+	}
+	st.Create, err = event.ParseCreate(created)
+	head.Exists = true
+	copy(head.Hash[:], hash)
+	l.out.State = st
+	return err
+}
+
+func (l *loader) members(ctx context.Context) error {
+	q := fmt.Sprintf(`SELECT user_id, role, membership, joined_seq, joined_at, coalesce(left_seq, -1), delivered_seq, read_seq, read_count FROM members_s%d WHERE conv = $1`, l.shard)
+	rows, err := l.tx.Query(ctx, q, l.out.Conv)
+	if err != nil {
+		return err
+	}
+	var u id.User
+	var m conversation.Member
+	var p timeline.Pointer
+	_, err = pgx.ForEachRow(rows, []any{&u, &m.Role, &m.Membership, &m.JoinedSeq, &m.JoinedAt, &m.LeftSeq, &p.Delivered, &p.Read, &p.ReadCount}, func() error {
+		l.out.State.Members[u], l.out.Pointers[u] = m, p
+		if m.Membership == conversation.Joined {
+			l.out.State.Joined++
+		}
+		return nil
+	})
+	return err
+}
+
+// tail reads back from the newest event as far as tempIds are remembered and the head was not flushed.
+func (l *loader) tail(ctx context.Context, c id.Conversation, since int64, limit int) error {
+	q := fmt.Sprintf(`SELECT seq, pos, count, hub_time, dedup, hot, message_id, sender, hash, content FROM events_s%d
+		WHERE pos >= $1 AND conv = $1 AND (hub_time >= $2 OR seq > $3) AND (NOT hot OR seq > $3) ORDER BY seq DESC LIMIT $4`, l.shard)
+	rows, err := l.tx.Query(ctx, q, l.out.Conv, since, l.out.Head.Seq-recentWanted, limit+tailExtra)
+	if err != nil {
+		return err
+	}
+	var t tailRow
+	var list []tailRow
+	_, err = pgx.ForEachRow(rows, []any{&t.seq, &t.pos, &t.count, &t.at, &t.dedup, &t.hot, &t.message, &t.sender, &t.hash, &t.content}, func() error {
+		list = append(list, t)
+		t.hash, t.content = nil, nil
+		return nil
+	})
+	for i := len(list) - 1; i >= 0; i-- {
+		l.take(list[i])
+	}
+	return err
+}
+
+// recentWanted are the newest entries a loaded conversation knows for receipts; tailExtra leaves room for them and for what
+// was not flushed beside the tempIds.
+const (
+	recentWanted = 64
+	tailExtra    = 1 << 16
+)
+
+type tailRow struct {
+	seq, pos, count, at, dedup int64
+	hot                        bool
+	message                    [16]byte
+	sender                     id.User
+	hash, content              []byte
+}
+
+// take replays one event of the tail, oldest first.
+func (l *loader) take(t tailRow) {
+	out := l.out
+	out.Window = append(out.Window, timeline.Seen{Key: t.dedup, Content: timeline.Fingerprint(t.content), Seq: t.seq, Message: t.message, Hot: t.hot})
+	ref := timeline.Ref{Seq: t.seq, Count: t.count, Message: t.message, Sender: t.sender}
+	if n := len(out.Recent); n > 0 && out.Recent[n-1].Seq != t.seq-1 {
+		out.Recent = nil // Hot events older than the wanted ones are left out: recent is without holes.
+	}
+	out.Recent = append(out.Recent, ref)
+	if len(out.Recent) > recentWanted {
+		out.Recent = out.Recent[1:]
+	}
+	if t.seq > out.Head.Seq {
+		out.Head = conversation.Head{Exists: true, Seq: t.seq, Pos: t.pos, Count: t.count, Time: t.at, Hash: event.Hash(t.hash)}
+		out.Dirty = true
+	}
+	if p, ok := out.Pointers[t.sender]; ok && t.seq > p.Read {
+		out.Pointers[t.sender] = timeline.Pointer{Delivered: max(p.Delivered, t.seq), Read: t.seq, ReadCount: t.count}
+	}
+}
+
+// last reads the newest countable event for previews.
+func (l *loader) last(ctx context.Context, c id.Conversation) error {
+	q := fmt.Sprintf(selectEvents, l.shard) + `WHERE pos >= $1 AND conv = $1 AND seq <= $2 AND type = 'message' ORDER BY seq DESC LIMIT 1`
+	rows, err := l.tx.Query(ctx, q, l.out.Conv, l.out.Head.Seq)
+	if err != nil {
+		return err
+	}
+	e, err := pgx.CollectExactlyOneRow(rows, scanEvent)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		e.ConversationID, l.out.Last = c, e
+	}
+	return err
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/id"
+)
+
+// partitionRows is the number of positions in one partition of a shard's events.
+const partitionRows = 1 << 22
+
+// eventPartitionSQL makes the events of a shard and its first partition.
+func eventPartitionSQL(n id.Shard) []string {
+	return append([]string{
+		fmt.Sprintf(`CREATE TABLE events_s%[1]d PARTITION OF events FOR VALUES IN (%[1]d) PARTITION BY RANGE (pos)`, n),
+	}, eventRangeSQL(n, 0)...)
+}
+
+// eventRangeSQL makes partition number i of a shard's events. The rows of a partition come in order of pos, so a BRIN index
+// suffices for that; hot rows alone are indexed by dedup.
+func eventRangeSQL(n id.Shard, i int64) []string {
+	name := fmt.Sprintf("events_s%d_%d", n, i)
+	return []string{
+		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF events_s%d FOR VALUES FROM (%d) TO (%d)`, name, n, i*partitionRows, (i+1)*partitionRows),
+		fmt.Sprintf(`CREATE UNIQUE INDEX IF NOT EXISTS %[1]s_seq ON %[1]s (conv, seq)`, name),
+		fmt.Sprintf(`CREATE INDEX IF NOT EXISTS %[1]s_pos ON %[1]s USING brin (pos) WITH (pages_per_range = 16, autosummarize = on)`, name),
+		fmt.Sprintf(`CREATE INDEX IF NOT EXISTS %[1]s_hot ON %[1]s (conv, dedup) WHERE hot`, name),
+	}
+}
+
+const insertEventsSQL = `
+INSERT INTO events (shard, pos, conv, seq, count, hub_time, author_time, dedup, hot, message_id, type, sender, device, temp_id, salt, hash, content)
+SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+                     $9::boolean[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[])`
+
+func queueEvents(batch *pgx.Batch, rows []*timeline.Row) {
+	n := len(rows)
+	if n == 0 {
+		return
+	}
+	var (
+		shards                      = make([]id.Shard, n)
+		pos, conv, seq, count       = make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+		hubTime, authorTime, dedup  = make([]int64, n), make([]int64, n), make([]int64, n)
+		hot                         = make([]bool, n)
+		messageID                   = make([][16]byte, n)
+		typ, sender, device, tempID = make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+		salt, hash, content         = make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	)
+	for i, e := range rows {
+		shards[i], pos[i], conv[i], seq[i], count[i] = e.Shard, e.Pos, e.Conv, e.Seq, e.Count
+		hubTime[i], authorTime[i], dedup[i], hot[i] = e.HubTime, e.AuthorTime, e.Dedup, e.Hot
+		messageID[i], typ[i], sender[i] = e.MessageID, e.Type, string(e.Sender)
+		device[i], tempID[i] = string(e.Device), e.TempID
+		salt[i], hash[i], content[i] = e.Salt[:], e.Hash[:], e.Content
+	}
+	batch.Queue(insertEventsSQL, shards, pos, conv, seq, count, hubTime, authorTime, dedup, hot,
+		messageID, typ, sender, device, tempID, salt, hash, content)
+}
+
+// selectEvents reads columns in the order of scanEvent from the events of a shard.
+const selectEvents = `SELECT shard, pos, conv, seq, count, hub_time, author_time, message_id, type, sender, device, temp_id, salt, hash, content FROM events_s%d e `
+
+// scanEvent reads a row of selectEvents; the conversation's id is not in it.
+func scanEvent(row pgx.CollectableRow) (*conversation.Event, error) {
+	var e conversation.Event
+	var messageID [16]byte
+	var salt, hash []byte
+	err := row.Scan(&e.Shard, &e.Pos, &e.Conv, &e.Seq, &e.Count, &e.HubTime, &e.AuthorTime, &messageID,
+		&e.Type, &e.Sender, &e.Device, &e.TempID, &salt, &hash, &e.Content)
+	if err != nil {
+		return nil, err
+	}
+	e.MessageID = messageID
+	copy(e.Salt[:], salt)
+	copy(e.Hash[:], hash)
+	return &e, nil
+}
+
+// Events implements timeline.Store and feed.Log. pos >= conv keeps partitions from before the conversation out of it.
+func (s *Store) Events(ctx context.Context, n id.Shard, conv int64, r timeline.Range) ([]*conversation.Event, error) {
+	order := "ASC"
+	if r.Newest {
+		order = "DESC"
+	}
+	q := fmt.Sprintf(selectEvents, n) + `WHERE pos >= $1 AND conv = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq ` + order + ` LIMIT $4`
+	rows, err := s.pool(n).Query(ctx, q, conv, r.From, r.To, r.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, scanEvent)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	if r.Newest {
+		slices.Reverse(out)
+	}
+	return out, nil
+}
+
+// FindHot implements timeline.Store.
+func (s *Store) FindHot(ctx context.Context, n id.Shard, conv, dedup, since int64) (*conversation.Event, error) {
+	q := fmt.Sprintf(selectEvents, n) + `WHERE pos >= $1 AND conv = $1 AND dedup = $2 AND hot AND hub_time >= $3 LIMIT 1`
+	rows, err := s.pool(n).Query(ctx, q, conv, dedup, since)
+	if err != nil {
+		return nil, fmt.Errorf("find a tempId: %w", err)
+	}
+	e, err := pgx.CollectExactlyOneRow(rows, scanEvent)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return e, err
+}
+
+// Unflushed implements timeline.Store.
+func (s *Store) Unflushed(ctx context.Context, l timeline.Lease) ([]id.Conversation, error) {
+	q := fmt.Sprintf(`SELECT c.id FROM (SELECT DISTINCT conv FROM events_s%[1]d WHERE pos > $1 AND pos <= $2) e JOIN conversations_s%[1]d c USING (conv)`, l.Shard)
+	rows, err := s.pool(l.Shard).Query(ctx, q, l.Flushed, l.Pos)
+	if err != nil {
+		return nil, fmt.Errorf("read unflushed: %w", err)
+	}
+	return pgx.CollectRows(rows, scanConversationID)
+}
+
+// EnsurePartitions implements timeline.Store: there is always a whole partition to spare.
+func (s *Store) EnsurePartitions(ctx context.Context, n id.Shard, pos int64) error {
+	i := pos/partitionRows + 1
+	var exists bool
+	err := s.pool(n).QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, fmt.Sprintf("events_s%d_%d", n, i)).Scan(&exists)
+	if err != nil || exists {
+		return err
+	}
+	batch := &pgx.Batch{}
+	for _, q := range eventRangeSQL(n, i) {
+		batch.Queue(q)
+	}
+	return s.pool(n).SendBatch(ctx, batch).Close()
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"github.com/jackc/pgx/v5"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/id"
+)
+
+const upsertMembersSQL = `
+INSERT INTO members AS m (shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, delivered_seq, read_seq, read_count)
+SELECT shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, joined_seq, joined_seq, read_count
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+       AS b(shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, read_count)
+ON CONFLICT (shard, conv, user_id) DO UPDATE
+   SET role = excluded.role, membership = excluded.membership, joined_seq = excluded.joined_seq, joined_at = excluded.joined_at, left_seq = excluded.left_seq,
+       delivered_seq = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.delivered_seq ELSE excluded.joined_seq END,
+       read_seq      = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.read_seq      ELSE excluded.joined_seq END,
+       read_count    = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.read_count    ELSE excluded.read_count END`
+
+// queueMembers writes memberships; of several changes of one member in a batch the last counts, with the count at the join.
+func queueMembers(batch *pgx.Batch, rows []timeline.MemberRow) {
+	type key struct {
+		shard id.Shard
+		conv  int64
+		user  id.User
+	}
+	last := map[key]int{}
+	for i, r := range rows {
+		k := key{r.Shard, r.Conv, r.User}
+		if before, ok := last[k]; ok && rows[before].JoinedSeq == r.JoinedSeq {
+			rows[i].ReadCount = rows[before].ReadCount
+		}
+		last[k] = i
+	}
+	var shards []id.Shard
+	var conv, joinedSeq, joinedAt, count []int64
+	var leftSeq []*int64
+	var users, roles, memberships []string
+	for i, r := range rows {
+		if last[key{r.Shard, r.Conv, r.User}] != i {
+			continue
+		}
+		shards, conv, users = append(shards, r.Shard), append(conv, r.Conv), append(users, string(r.User))
+		roles, memberships = append(roles, r.Role), append(memberships, r.Membership)
+		joinedSeq, joinedAt, count = append(joinedSeq, r.JoinedSeq), append(joinedAt, r.JoinedAt), append(count, r.ReadCount)
+		leftSeq = append(leftSeq, leftSeqOf(r.Member))
+	}
+	if len(shards) > 0 {
+		batch.Queue(upsertMembersSQL, shards, conv, users, roles, memberships, joinedSeq, joinedAt, leftSeq, count)
+	}
+}
+
+func leftSeqOf(m conversation.Member) *int64 {
+	if m.Membership == conversation.Joined {
+		return nil
+	}
+	return &m.LeftSeq
+}
+
+const flushPointsSQL = `
+UPDATE members m
+   SET delivered_seq = greatest(m.delivered_seq, b.delivered_seq),
+       read_seq = greatest(m.read_seq, b.read_seq), read_count = greatest(m.read_count, b.read_count),
+       mark = CASE WHEN b.mark > 0 THEN b.mark ELSE m.mark END
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+       AS b(shard, conv, user_id, delivered_seq, read_seq, read_count, mark)
+ WHERE m.shard = b.shard AND m.conv = b.conv AND m.user_id = b.user_id`
+
+func queuePoints(batch *pgx.Batch, rows []timeline.PointRow) {
+	n := len(rows)
+	if n == 0 {
+		return
+	}
+	shards, users := make([]id.Shard, n), make([]string, n)
+	conv, delivered, read := make([]int64, n), make([]int64, n), make([]int64, n)
+	count, marks := make([]int64, n), make([]int64, n)
+	for i, r := range rows {
+		shards[i], conv[i], users[i] = r.Shard, r.Conv, string(r.User)
+		delivered[i], read[i], count[i], marks[i] = r.Delivered, r.Read, r.ReadCount, r.Mark
+	}
+	batch.Queue(flushPointsSQL, shards, conv, users, delivered, read, count, marks)
+}
