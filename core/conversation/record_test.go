@@ -3,6 +3,7 @@
 package conversation
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -105,6 +106,62 @@ func TestRecord_OfForeignContentFailsAndNamesThePlaceOnly(t *testing.T) {
 		_, err := e.Record()
 		if err == nil || !strings.Contains(err.Error(), "c1 seq 4") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v", typ, err)
+		}
+	}
+}
+
+// FuzzRecord_PlainContentReadsAsADecoderReadsIt compares the short way with encoding/json.
+func FuzzRecord_PlainContentReadsAsADecoderReadsIt(f *testing.F) {
+	for _, s := range []string{
+		`{"content":"hi","contentType":"text"}`, `{"content":"é","content":"b"}`, `{"content":"a","x":"y"}`, `{}`, `{"`,
+		`{"content":"a",}`, `{"content":"a"}}`, `{"content":"a"} `, `{"content":1}`, `{"content":"\n"}`, "{\"content\":\"\xff\"}",
+		`{"content":"a";"mediaUrl":"b"}`, `{"content","a"}`, `{"Content":"a"}`, "{\"content\":\"\x1f\"}", `[`, ``, `{"content":"a"`,
+		`{"encryptedContent":"e","mediaUrl":"m","replyToMessageId":"r"}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var got frame.Event
+		if !fillPlain(&got, s) {
+			return
+		}
+		var m frame.Send
+		if err := json.Unmarshal([]byte(s), &m); err != nil {
+			t.Fatalf("%q was read though it is no JSON: %v", s, err)
+		}
+		want := frame.Event{
+			Content: m.Content, ContentType: m.ContentType, MediaURL: m.MediaURL,
+			ReplyToMessageID: m.ReplyToMessageID, EncryptedContent: m.EncryptedContent,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q: %s", s, diff)
+		}
+	})
+}
+
+func TestRecord_ContentOfEveryShapeReadsAlike(t *testing.T) {
+	for content, want := range map[string]string{
+		`{"content":"plain","contentType":"text"}`:            "plain",
+		`{"content":"es\u0063aped","contentType":"text"}`:     "escaped",
+		`{ "content" : "spaced" , "contentType" : "text" }`:   "spaced",
+		`{"content":"more","contentType":"text","later":[1]}`: "more",
+	} {
+		got := recorded(t, frame.TypeMessage, []byte(content))
+		if got.Content != want || got.ContentType != "text" {
+			t.Errorf("%s: got %q of type %q", content, got.Content, got.ContentType)
+		}
+	}
+}
+
+func BenchmarkRecord_Message(b *testing.B) {
+	e := &Event{
+		ConversationID: "c1", Seq: 4, Type: frame.TypeMessage, Sender: "a@x", Device: "D", TempID: "t",
+		Content: []byte(`{"content":"a message of some length, as people write them","contentType":"text"}`),
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := e.Record(); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
