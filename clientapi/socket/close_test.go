@@ -129,8 +129,6 @@ func TestPeerCloses_WithCodeWithoutCodeAndNotAtAll(t *testing.T) {
 	}
 }
 
-// wantClose above reads a close frame without a code as 1005, as RFC 6455 has it.
-
 func TestPeerCloses_AnswersToItsMessagesStillGoOut(t *testing.T) {
 	c := echo(t, Options{}).raw(t)
 	c.put(t, bytes.Join([][]byte{masked(finText, "a"), masked(finText, "b"), masked(finClose, "\x03\xe8")}, nil))

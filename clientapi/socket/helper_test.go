@@ -192,6 +192,12 @@ func (r *room) raw(t testing.TB, early ...byte) *rawClient {
 func shake(t testing.TB, nc net.Conn, early ...byte) *rawClient {
 	t.Helper()
 	must(nc.Write(append([]byte(rawHandshake), early...)))(t)
+	return readAnswer(t, nc)
+}
+
+// readAnswer reads the answer to a handshake.
+func readAnswer(t testing.TB, nc net.Conn) *rawClient {
+	t.Helper()
 	c := &rawClient{Conn: nc, r: bufio.NewReader(nc)}
 	for !strings.HasSuffix(c.head, "\r\n\r\n") {
 		c.head += must(c.r.ReadString('\n'))(t)

@@ -9,7 +9,7 @@ import "time"
 type Options struct {
 	// Subprotocol must be among those the client offers and is the only one selected. Empty: none is negotiated.
 	Subprotocol string
-	// ReadLimit is the size in bytes of the largest message accepted (default 64 KiB). A larger one is closed with
+	// ReadLimit is the size in bytes of the largest message accepted (default 128 KiB). A larger one is closed with
 	// 1009 after OnTooLarge.
 	ReadLimit int64
 	// PingEvery is the longest time between two pings (default 30 s); each interval is shortened by up to a fifth.
@@ -42,7 +42,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	orDefault(&o.ReadLimit, 64<<10)
+	orDefault(&o.ReadLimit, 128<<10)
 	orDefault(&o.PingEvery, 30*time.Second)
 	orDefault(&o.DeadAfter, 60*time.Second)
 	orDefault(&o.WriteTimeout, 10*time.Second)
