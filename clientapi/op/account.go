@@ -110,8 +110,14 @@ func (a *Accounts) Deactivate(ctx context.Context, c Caller, in rest.Deactivate)
 	return a.accounts.Deactivate(ctx, account.Caller(c), in.Password)
 }
 
-// Ticket makes a socket ticket for a page of that origin. Faults: rate_limited.
+// maxOrigin is more than any browser sends: a scheme, a host name and a port.
+const maxOrigin = 512
+
+// Ticket makes a socket ticket for a page of that origin. Faults: invalid_field, rate_limited.
 func (a *Accounts) Ticket(ctx context.Context, c Caller, origin string) (rest.Ticket, error) {
+	if err := checkText("origin", origin, maxOrigin); err != nil {
+		return rest.Ticket{}, err
+	}
 	ticket, life, err := a.accounts.NewTicket(ctx, account.Caller(c), origin)
 	if err != nil {
 		return rest.Ticket{}, err
