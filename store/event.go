@@ -92,8 +92,8 @@ func (s *Store) Events(ctx context.Context, n id.Shard, conv int64, r timeline.R
 	if r.Newest {
 		order = "DESC"
 	}
-	q := fmt.Sprintf(selectEvents, n) + `WHERE pos >= $1 AND conv = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq ` + order + ` LIMIT $4`
-	rows, err := s.pool(n).Query(ctx, q, conv, r.From, r.To, r.Limit)
+	q := fmt.Sprintf(selectEvents, n) + `WHERE pos >= $5 AND conv = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq ` + order + ` LIMIT $4`
+	rows, err := s.pool(n).Query(ctx, q, conv, r.From, r.To, r.Limit, max(conv, r.AfterPos+1))
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}

@@ -67,6 +67,17 @@ func (s *State) Peer(u id.User) id.User {
 	return ""
 }
 
+// CreatedAt is the hub's time of the create event: the founding members joined with it.
+func (s *State) CreatedAt() int64 {
+	var first Member
+	for _, m := range s.Members {
+		if first.Membership == "" || m.JoinedSeq < first.JoinedSeq {
+			first = m
+		}
+	}
+	return first.JoinedAt
+}
+
 // Visible tells the range of seq a user may read, given the head. ok is false for those who never were members.
 func (s *State) Visible(u id.User, head int64) (from, to int64, ok bool) {
 	m, ok := s.Member(u)

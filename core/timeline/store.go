@@ -44,10 +44,11 @@ var ErrStale = errors.New("timeline: stale owner")
 // ErrNoConversation says that the conversation does not exist.
 var ErrNoConversation = errors.New("timeline: no such conversation")
 
-// Range selects events with From <= seq <= To, at most Limit of them, from the low end, or from the high end if Newest. The
-// answer is always in order of seq.
+// Range selects events with From <= seq <= To and pos > AfterPos, at most Limit of them, from the low end, or from the high
+// end if Newest. The answer is always in order of seq.
 type Range struct {
 	From, To int64
+	AfterPos int64
 	Limit    int
 	Newest   bool
 }

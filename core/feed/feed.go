@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
+
+// Log is what the feed reads from the store. Every error means that the database is away.
+type Log interface {
+	// UserIndex lists the conversations of a user, past ones too.
+	UserIndex(ctx context.Context, u id.User) ([]Membership, error)
+	// Heads reads the flushed heads of conversations in shard n; unknown ones are left out.
+	Heads(ctx context.Context, n id.Shard, convs []id.Conversation) (map[id.Conversation]Head, error)
+	// Events reads a range of a conversation; their ConversationID is left empty.
+	Events(ctx context.Context, n id.Shard, conv int64, r timeline.Range) ([]*conversation.Event, error)
+	// SeqAt finds the last seq of the conversation at or before pos; low is at or before it, high after it.
+	SeqAt(ctx context.Context, n id.Shard, conv, pos, low, high int64) (int64, error)
+	// Receipts lists the pointers of members that moved after mark since.
+	Receipts(ctx context.Context, n id.Shard, conv int64, c id.Conversation, since int64) ([]frame.Receipt, error)
+}
+
+// Membership is one item of a user's index.
+type Membership struct {
+	ID         id.Conversation
+	Membership string
+	ChangedPos int64 // pos in the conversation's shard at which it became so
+}
+
+// Head is a conversation's flushed head.
+type Head struct {
+	Pos, Time, Mark int64
+}
+
+// Owner is what the feed asks of the shards' owner: the committed truth in memory.
+type Owner interface {
+	Position(n id.Shard) (timeline.Position, error)
+	View(ctx context.Context, c id.Conversation) (timeline.View, error)
+	Heads(n id.Shard, convs []id.Conversation, f func(int, timeline.View))
+	Pointers(ctx context.Context, c id.Conversation) (map[id.User]timeline.Pointer, error)
+}
+
+// Options configure a Feed.
+type Options struct {
+	Log    Log
+	Owner  Owner
+	Shards int
+	Realm  []byte // names the deployment in cursors
+}
+
+// Feed answers what moved.
+type Feed struct{ Options }
+
+// New makes a Feed.
+func New(o Options) *Feed { return &Feed{o} }
+
+// Sizes of one page. spec: SYNC-PAGE-1
+const (
+	pageConversations = 50
+	pageEvents        = 200
+	pageBytes         = 256 << 10
+	newestEvents      = 20 // of one conversation; the rest is a gap
+)
+
+// Encode makes the opaque form of a cursor for the user.
+func (f *Feed) Encode(c Cursor, u id.User) string { return c.encode(f.Realm, u) }
+
+// Decode reads a user's cursor. The empty string is the beginning; what was not made here for the user is InvalidCursor.
+func (f *Feed) Decode(s string, u id.User) (Cursor, error) {
+	return decodeCursor(s, f.Realm, u, f.Shards)
+}

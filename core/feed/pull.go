@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
+
+// Page is one answer of Pull.
+type Page struct {
+	frame.Sync
+	Next Cursor
+}
+
+// Empty tells that nothing moved.
+func (p *Page) Empty() bool {
+	return len(p.Messages) == 0 && len(p.Conversations) == 0 && len(p.Receipts) == 0
+}
+
+// Pull reads one page of what moved for u since the cursor. With HasMore the next page follows at Next. Faults:
+// InvalidCursor if the cursor is ahead of the log, Unavailable.
+func (f *Feed) Pull(ctx context.Context, u id.User, since Cursor) (*Page, error) {
+	index, err := f.Log.UserIndex(ctx, u)
+	if err != nil {
+		return nil, away(err)
+	}
+	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{}}
+	p.page.Messages, p.page.Conversations, p.page.Receipts = []frame.Event{}, []frame.Conversation{}, []frame.Receipt{}
+	by := map[id.Shard][]Membership{}
+	for _, m := range index {
+		n := m.ID.Shard(f.Shards)
+		by[n] = append(by[n], m)
+	}
+	for _, n := range slices.Sorted(maps.Keys(by)) {
+		if err := p.shard(ctx, n, by[n]); err != nil {
+			return nil, err
+		}
+		if p.page.HasMore {
+			break
+		}
+	}
+	if !p.page.HasMore {
+		p.next.page = nil
+	}
+	p.page.Next = p.next
+	p.page.Cursor = f.Encode(p.next, u)
+	return p.page, nil
+}
+
+type puller struct {
+	feed  *Feed
+	user  id.User
+	next  Cursor
+	page  *Page
+	bytes int
+}
+
+// movedConv is a conversation that moved, and where.
+type movedConv struct {
+	Membership
+	key    int64 // pos that orders the pages: of the head, or of the end of a past membership
+	events bool
+}
+
+func (p *puller) shard(ctx context.Context, n id.Shard, index []Membership) error {
+	since, after := p.next.at[n], int64(-1)
+	upto, err := p.feed.Owner.Position(n)
+	if err != nil {
+		return err
+	}
+	if since.Pos > upto.Pos || since.Mark > upto.Mark {
+		return fault.New(fault.InvalidCursor, "the cursor is ahead of the log; sync without one")
+	}
+	if pg := p.next.page; pg != nil {
+		if n < pg.shard {
+			return nil // Done on an earlier page.
+		}
+		if n == pg.shard {
+			after, upto = pg.after, pg.upto
+		}
+	}
+	list, err := p.moved(ctx, n, index, since)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if c.key <= after {
+			continue
+		}
+		if p.full() {
+			p.page.HasMore = true
+			p.next.page = &place{shard: n, after: after, upto: upto}
+			return nil
+		}
+		if err := p.add(ctx, n, c, since); err != nil {
+			return err
+		}
+		after = c.key
+	}
+	p.next.at[n] = upto
+	return nil
+}
+
+func (p *puller) full() bool {
+	return len(p.page.Conversations) >= pageConversations || len(p.page.Messages) >= pageEvents || p.bytes >= pageBytes
+}
+
+// moved lists what moved in the shard since then, in order of key. The store is read first and memory overlaid after: what
+// is flushed between the two stays in memory for a while.
+func (p *puller) moved(ctx context.Context, n id.Shard, index []Membership, since timeline.Position) ([]movedConv, error) {
+	convs := make([]id.Conversation, len(index))
+	for i, m := range index {
+		convs[i] = m.ID
+	}
+	stored, err := p.feed.Log.Heads(ctx, n, convs)
+	if err != nil {
+		return nil, away(err)
+	}
+	heads := make([]Head, len(convs))
+	for i, c := range convs {
+		heads[i] = stored[c]
+	}
+	p.feed.Owner.Heads(n, convs, func(i int, v timeline.View) {
+		heads[i] = Head{Pos: v.Head.Pos, Mark: v.Mark}
+	})
+	var out []movedConv
+	for i, m := range index {
+		c := movedConv{Membership: m, key: heads[i].Pos}
+		if m.Membership != conversation.Joined {
+			c.key, heads[i].Mark = m.ChangedPos, 0
+		}
+		c.events = c.key > since.Pos
+		if c.events || heads[i].Mark > since.Mark {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b movedConv) int { return cmp.Compare(a.key, b.key) })
+	return out, nil
+}
+
+func (p *puller) add(ctx context.Context, n id.Shard, c movedConv, since timeline.Position) error {
+	v, err := p.feed.Owner.View(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	from, to, ok := v.State.Visible(p.user, v.Head.Seq)
+	if !ok {
+		return nil // The index is ahead of what the owner has shown; the next pull sees it.
+	}
+	pointers, err := p.feed.Owner.Pointers(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	summary, err := Summary(v, p.user, pointers[p.user])
+	if err != nil {
+		return err
+	}
+	if c.events {
+		if err := p.events(ctx, v, &summary, since.Pos, [2]int64{from, to}, pointers); err != nil {
+			return err
+		}
+	}
+	if v.Mark > since.Mark {
+		receipts, err := p.feed.Log.Receipts(ctx, n, v.Conv, c.ID, since.Mark)
+		if err != nil {
+			return away(err)
+		}
+		p.page.Receipts = append(p.page.Receipts, receipts...)
+	}
+	p.page.Conversations = append(p.page.Conversations, summary)
+	return nil
+}
+
+// events adds the newest events after pos; if older ones moved too, the summary tells the gap.
+func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Conversation, pos int64, visible [2]int64, pointers map[id.User]timeline.Pointer) error {
+	r := timeline.Range{From: visible[0], To: visible[1], AfterPos: pos, Limit: newestEvents + 1, Newest: true}
+	events, err := p.feed.Log.Events(ctx, v.Shard, v.Conv, r)
+	if err != nil {
+		return away(err)
+	}
+	if len(events) > newestEvents {
+		events = events[1:]
+		low, err := p.feed.Log.SeqAt(ctx, v.Shard, v.Conv, pos, visible[0]-1, events[0].Seq)
+		if err != nil {
+			return away(err)
+		}
+		summary.Gap = &frame.Gap{AfterSeq: low, BeforeSeq: events[0].Seq}
+	}
+	records, err := Records(v, p.user, pointers, events)
+	if err != nil {
+		return err
+	}
+	for i := range records {
+		p.bytes += len(events[i].Content) + 300
+	}
+	p.page.Messages = append(p.page.Messages, records...)
+	return nil
+}
+
+// away is the answer while the database does not answer.
+func away(err error) error {
+	return fault.Retry(fault.Unavailable, time.Second, "the server cannot read this now, try again").Because(err)
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"parley.chat/core/fanout"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
+
+// Sink is the connection under a Stream.
+type Sink interface {
+	// Push appends a live frame and never blocks; false means that it was not taken and the stream has to start again.
+	Push(f *fanout.Frame) bool
+	// PushPage appends a frame when there is room for it, and blocks until then, until ctx is done or the connection is gone.
+	PushPage(ctx context.Context, payload []byte) error
+	// Close ends the connection with the code's close code.
+	Close(code fault.Code)
+}
+
+// heldNotes bounds the live notes held while pages are read; past it the pages are read once more instead.
+const heldNotes = 1024
+
+// A cursor frame follows live frames after so many of them or so long.
+const (
+	cursorFrames = 64
+	cursorEvery  = 5 * time.Second
+)
+
+type phase int
+
+const (
+	idle    phase = iota // no sync yet, or stopped by an overflow: live notes are not wanted
+	pulling              // pages are read, live notes held
+	live
+)
+
+// Stream joins pages and live notes for one connection. It is a fanout.Session: register it before the first Resume.
+type Stream struct {
+	feed   *Feed
+	sink   Sink
+	id     string
+	user   id.User
+	device id.Device
+
+	resuming sync.Mutex // one Resume or catch-up at a time
+
+	mu       sync.Mutex
+	phase    phase
+	held     []*fanout.Note
+	again    bool // something was lost or dropped while pulling
+	cursor   Cursor
+	base     map[id.Shard]int64 // marks as of the last pull
+	sent     int                // live frames since the last cursor frame
+	cursorAt time.Time
+	lost     chan struct{}
+}
+
+// Open makes a stream that is idle until Resume. sessionID is unique on the node.
+func (f *Feed) Open(sessionID string, u id.User, d id.Device, sink Sink) *Stream {
+	return &Stream{
+		feed: f, sink: sink, id: sessionID, user: u, device: d,
+		cursor: newCursor(), base: map[id.Shard]int64{}, lost: make(chan struct{}, 1),
+	}
+}
+
+// ID, User and Device implement fanout.Session.
+func (s *Stream) ID() string { return s.id }
+
+// User implements fanout.Session.
+func (s *Stream) User() id.User { return s.user }
+
+// Device implements fanout.Session.
+func (s *Stream) Device() id.Device { return s.device }
+
+// Revoke implements fanout.Session.
+func (s *Stream) Revoke(code fault.Code) { s.sink.Close(code) }
+
+// Synced tells whether live frames flow or are about to.
+func (s *Stream) Synced() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase != idle
+}
+
+// Deliver implements fanout.Session.
+func (s *Stream) Deliver(n *fanout.Note) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.phase {
+	case pulling:
+		if len(s.held) < heldNotes {
+			s.held = append(s.held, n)
+			return
+		}
+		s.held, s.again = nil, true
+	case live:
+		s.push(n)
+	}
+}
+
+// Lost implements fanout.Session: the stream catches up from the log in CatchUp's goroutine.
+func (s *Stream) Lost() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.phase {
+	case pulling:
+		s.again = true
+	case live:
+		s.phase, s.held = pulling, nil
+		select {
+		case s.lost <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// CatchUp pulls whenever Lost was called, until ctx is done. Run it on a goroutine of the connection, or only when LostC fires.
+func (s *Stream) CatchUp(ctx context.Context) {
+	s.resuming.Lock()
+	defer s.resuming.Unlock()
+	s.mu.Lock()
+	since, wanted := s.cursor.clone(), s.phase == pulling
+	s.mu.Unlock()
+	if wanted {
+		s.run(ctx, since, false)
+	}
+}
+
+// LostC fires when CatchUp should be called.
+func (s *Stream) LostC() <-chan struct{} { return s.lost }
+
+// Overflow stops live delivery: the connection dropped what was pending, or refused a frame. The client has to sync.
+func (s *Stream) Overflow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
+}
+
+func (s *Stream) stop() { s.phase, s.held, s.again = idle, nil, false }
+
+// Resume answers a client's sync: pages until nothing is left, then live. It blocks until the stream is live, the sink is
+// gone, or a fault stops it; then the stream is idle.
+func (s *Stream) Resume(ctx context.Context, cursor string) error {
+	since, err := s.feed.Decode(cursor, s.user)
+	if err != nil {
+		return err
+	}
+	s.resuming.Lock()
+	defer s.resuming.Unlock()
+	s.mu.Lock()
+	s.phase, s.held, s.again = pulling, nil, false
+	s.mu.Unlock()
+	return s.run(ctx, since, true)
+}
+
+// run pulls pages and goes live. always sends the last page even if it is empty.
+func (s *Stream) run(ctx context.Context, since Cursor, always bool) error {
+	for {
+		page, err := s.feed.Pull(ctx, s.user, since)
+		if err != nil {
+			s.Overflow()
+			return err
+		}
+		if always || !page.Empty() || page.HasMore {
+			if err := s.sendPage(ctx, page); err != nil {
+				s.Overflow()
+				return err
+			}
+		}
+		since = page.Next
+		if !page.HasMore && s.goLive(since) {
+			return nil
+		}
+		always = always && page.HasMore
+	}
+}
+
+func (s *Stream) sendPage(ctx context.Context, page *Page) error {
+	data, err := json.Marshal(page.Sync)
+	if err != nil {
+		return err
+	}
+	return s.sink.PushPage(ctx, frame.AppendFrame(nil, frame.SyncFrame, data))
+}
+
+// goLive drains what was held past the pages; false if pages must be read once more.
+func (s *Stream) goLive(at Cursor) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cursor = at.clone()
+	s.base = make(map[id.Shard]int64, len(at.at))
+	for n, p := range at.at {
+		s.base[n] = p.Mark
+	}
+	if s.phase != pulling {
+		return true // Stopped meanwhile.
+	}
+	held := s.held
+	s.held = nil
+	if s.again {
+		s.again = false
+		return false
+	}
+	s.phase, s.cursorAt, s.sent = live, time.Now(), 0
+	for _, n := range held {
+		if s.phase == live {
+			s.push(n)
+		}
+	}
+	return true
+}
+
+// push sends a note past the cursor and moves the cursor; the caller holds mu.
+func (s *Stream) push(n *fanout.Note) {
+	at := s.cursor.at[n.Shard]
+	if n.Pos > 0 {
+		if n.Pos <= at.Pos {
+			return
+		}
+		at.Pos = n.Pos
+	} else {
+		if n.Mark <= s.base[n.Shard] {
+			return
+		}
+		at.Mark = max(at.Mark, n.Mark-1) // Others of the same mark may follow.
+	}
+	if !s.sink.Push(n.Frame) {
+		s.stop()
+		return
+	}
+	s.cursor.at[n.Shard] = at
+	s.sent++
+	if s.sent >= cursorFrames || time.Since(s.cursorAt) >= cursorEvery {
+		s.pushCursor()
+	}
+}
+
+// pushCursor tells the client a cursor that covers all live frames before it.
+func (s *Stream) pushCursor() {
+	s.sent, s.cursorAt = 0, time.Now()
+	data, err := json.Marshal(frame.Sync{
+		Messages: []frame.Event{}, Conversations: []frame.Conversation{}, Receipts: []frame.Receipt{},
+		Cursor: s.feed.Encode(s.cursor, s.user),
+	})
+	if err == nil && !s.sink.Push(fanout.NewFrame(frame.SyncFrame, frame.AppendFrame(nil, frame.SyncFrame, data))) {
+		s.stop()
+	}
+}
+

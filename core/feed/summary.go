@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"parley.chat/core/conversation"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
+
+// Summary is a conversation as the user sees it. The user is or was a member.
+func Summary(v timeline.View, u id.User, p timeline.Pointer) (frame.Conversation, error) {
+	m, _ := v.State.Member(u)
+	from, to, _ := v.State.Visible(u, v.Head.Seq)
+	out := frame.Conversation{
+		ConversationID: string(v.State.ID),
+		Type:           v.State.Type(),
+		Name:           v.State.Name,
+		PeerID:         string(v.State.Peer(u)),
+		CreatedBy:      string(v.State.Create.Creators[0]),
+		Membership:     m.Membership,
+		Role:           m.Role,
+		MemberCount:    v.State.Joined,
+		HeadSeq:        to,
+		LastMessageAt:  m.JoinedAt,
+		CreatedAt:      v.State.CreatedAt(),
+		DeliveredSeq:   p.Delivered,
+		ReadSeq:        p.Read,
+	}
+	if m.Membership == conversation.Joined {
+		out.UnreadCount = max(0, v.Head.Count-p.ReadCount)
+	}
+	if last := v.Last; last != nil && last.Seq >= from && last.Seq <= to {
+		record, err := last.Record()
+		if err != nil {
+			return out, err
+		}
+		out.LastMessage, out.LastMessageAt = &record, last.HubTime
+	}
+	return out, nil
+}
+
+// Records turns events of one conversation into what u sees. In a direct conversation the status of own messages follows
+// the peer's pointers.
+func Records(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, events []*conversation.Event) ([]frame.Event, error) {
+	out := make([]frame.Event, 0, len(events))
+	peer := pointers[v.State.Peer(u)]
+	for _, e := range events {
+		e.ConversationID = v.State.ID
+		record, err := e.Record()
+		if err != nil {
+			return nil, err
+		}
+		if e.Sender == u && v.State.Peer(u) != "" {
+			switch {
+			case peer.Read >= e.Seq:
+				record.Status = "read"
+			case peer.Delivered >= e.Seq:
+				record.Status = "delivered"
+			}
+		}
+		out = append(out, record)
+	}
+	return out, nil
+}
