@@ -44,6 +44,7 @@ func answering(t *testing.T, dsn string) func() bool {
 }
 
 func TestRun_StartsAKilledPostmasterAgain(t *testing.T) {
+	t.Parallel()
 	c := open(t, newFolder(t))
 	run(t, c)
 	execute(t, c.DSN(), "CREATE TABLE kept (n int)")
@@ -62,6 +63,7 @@ func TestRun_StartsAKilledPostmasterAgain(t *testing.T) {
 }
 
 func TestRun_SurvivesABackendThatIsBusyWhenThePostmasterDies(t *testing.T) {
+	t.Parallel()
 	c := open(t, newFolder(t))
 	run(t, c)
 	busy := connect(t, c.DSN())
@@ -160,12 +162,24 @@ func TestOpen_AfterServerAndPostmasterWereKilledTogether(t *testing.T) {
 }
 
 func TestPdeathsig_StopsThePostmasterOfAKilledServer(t *testing.T) {
-	p := startServer(t, newFolder(t), nil)
-	p.kill()
-	eventually(t, "the end of the postmaster", func() bool {
-		state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
-		return err != nil || strings.Contains(string(state), ") Z ")
-	})
+	folders := map[string]string{"passable": newFolder(t)}
+	if os.Geteuid() == 0 {
+		closed := filepath.Join(searchable(t), "closed")
+		if err := os.Mkdir(closed, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		folders["in a user namespace"] = filepath.Join(closed, "postgres")
+	}
+	for name, dir := range folders {
+		t.Run(name, func(t *testing.T) {
+			p := startServer(t, dir, nil)
+			p.kill()
+			eventually(t, "the end of the postmaster", func() bool {
+				state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+				return err != nil || strings.Contains(string(state), ") Z ")
+			})
+		})
+	}
 }
 
 func TestOpen_RemovesAPidFileWhoseNumberAnotherProgramHas(t *testing.T) {

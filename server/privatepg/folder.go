@@ -124,7 +124,7 @@ func (c *Cluster) initdb(ctx context.Context) error {
 	cmd := c.command("initdb", args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := c.runToEnd(ctx, cmd); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, lastLines(out.Bytes(), quotedLines))
+		return fmt.Errorf("initdb as user %s: %w\n%s", c.as.name, err, lastLines(out.Bytes(), quotedLines))
 	}
 	if err := os.Remove(c.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

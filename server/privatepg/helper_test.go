@@ -81,7 +81,10 @@ func startServer(t *testing.T, dir string, as *syscall.SysProcAttr) *serverProce
 		t.Fatal(err)
 	}
 	p := &serverProcess{cmd: cmd, in: in, out: bufio.NewScanner(out)}
-	t.Cleanup(func() { p.kill() })
+	t.Cleanup(func() {
+		p.kill()
+		_ = os.RemoveAll(filepath.Join(os.TempDir(), clusterName(dir)))
+	})
 	fields := strings.SplitN(p.line(), " ", 3)
 	if fields[0] != "pid" || len(fields) != 3 {
 		t.Fatalf("the helper says %q", strings.Join(fields, " "))

@@ -54,13 +54,13 @@ func chooseIdentity(dir string, exists bool) (identity, error) {
 		return identity{}, err
 	}
 	if owner == 0 {
-		return servant.inNamespace(), nil
+		return servant.inNamespace("root owns the folder"), nil
 	}
 	if err := servant.reaches(filepath.Dir(dir)); err != nil {
 		if exists {
 			return identity{}, err
 		}
-		return servant.inNamespace(), nil
+		return servant.inNamespace(err.Error()), nil
 	}
 	return servant, nil
 }
@@ -91,8 +91,11 @@ func servantOf(u *user.User) (identity, error) {
 	return identity{mode: lowered, uid: uid, gid: gid, name: u.Username}, nil
 }
 
-func (i identity) inNamespace() identity {
-	return identity{mode: namespace, uid: 0, gid: 0, name: "root (in a user namespace)", inner: innerIDs{i.uid, i.gid}}
+// inNamespace keeps the reason in the name, because a container may refuse user namespaces and the reason says what
+// helps then.
+func (i identity) inNamespace(reason string) identity {
+	name := "root (in a user namespace: " + reason + ")"
+	return identity{mode: namespace, uid: 0, gid: 0, name: name, inner: innerIDs{i.uid, i.gid}}
 }
 
 // reaches says why the identity may not pass through dir and its parents. It looks at the mode bits only.

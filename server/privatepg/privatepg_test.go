@@ -64,7 +64,7 @@ func TestOpen_KeepsTheDataAndTheDSNOverARestart(t *testing.T) {
 
 func TestOpen_FindsALongPath(t *testing.T) {
 	dir := filepath.Join(searchable(t), strings.Repeat("deep/", 30), "postgres")
-	if len(dir) < 2*maxSocketPath/2 {
+	if len(dir) <= maxSocketPath {
 		t.Fatal("the path is not long")
 	}
 	c := open(t, dir)
@@ -203,6 +203,7 @@ func TestOpen_RecoversFromAKilledInitdb(t *testing.T) {
 }
 
 func TestOpen_RefusesALivingServerOfSomebodyElse(t *testing.T) {
+	t.Parallel()
 	dir := newFolder(t)
 	c := open(t, dir)
 	// Without our lock the server looks like one that an administrator started by hand.

@@ -20,7 +20,7 @@ const (
 	patience = 15 * time.Second
 	// settled is how long a server must look ready until it is taken for somebody else's: the child of a killed parent
 	// begins to stop at once.
-	settled = 2 * time.Second
+	settled = 3 * time.Second
 	// mercy is how long backends whose postmaster is dead may go on before they are told to quit.
 	mercy = 5 * time.Second
 )
