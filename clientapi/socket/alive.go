@@ -15,8 +15,9 @@ func (c *Conn) startTimer() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heardNow()
-	c.nextPing = time.Since(c.born) + c.pingInterval()
-	c.timer = time.AfterFunc(min(c.pingInterval(), c.o.DeadAfter), c.tick)
+	first := c.pingInterval()
+	c.nextPing = time.Since(c.born) + first
+	c.timer = time.AfterFunc(min(first, c.o.DeadAfter), c.tick)
 }
 
 // pingInterval varies so that the pings of connections made in one burst drift apart.

@@ -4,6 +4,7 @@ package socket
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"runtime"
@@ -65,10 +66,8 @@ func parked(t testing.TB, n int) []string {
 	return nil
 }
 
-func TestIdle_HoldsNoBufferAndParksShallow(t *testing.T) {
-	r := echo(t, Options{})
-	c := r.raw(t)
-	conn := receive(t, r.conns)
+func TestIdle_ParksOutsideTheLibrary(t *testing.T) {
+	c := echo(t, Options{}).raw(t)
 	c.put(t, masked(finText, strings.Repeat("deep", 3000)))
 	c.want(t, finText, strings.Repeat("deep", 3000))
 	c.put(t, masked(finPong, "alone"), masked(finPing, "p")) // Control frames must not leave it in the library.
@@ -78,9 +77,42 @@ func TestIdle_HoldsNoBufferAndParksShallow(t *testing.T) {
 			t.Errorf("parked in the library:\n%s", stack)
 		}
 	}
-	conn.wire.Conn.(*net.TCPConn).SetReadDeadline(time.Time{}) // A lock of the socket, which orders the reads below.
-	if conn.wire.buf != nil || conn.queue.frames != nil || conn.queue.pong != nil {
-		t.Error("an idle connection holds a buffer")
+}
+
+func TestWire_BorrowsABlockOnlyWhileBytesWait(t *testing.T) {
+	l := must(net.Listen("tcp4", "127.0.0.1:0"))(t)
+	defer l.Close()
+	theirs := dialThin(t, l)
+	defer syscall.Close(int(theirs))
+	ours := must(l.Accept())(t)
+	defer ours.Close()
+	w := &newConn(ours, Options{}.withDefaults()).wire
+	attempt := func() (filled bool) {
+		if err := w.raw.Control(func(fd uintptr) { filled = w.fillFrom(fd) }); err != nil {
+			t.Fatal(err)
+		}
+		return filled
+	}
+	if attempt() || w.buf != nil {
+		t.Fatal("an empty socket holds a block")
+	}
+	msg := masked(finText, "hi")
+	theirs.put(t, msg)
+	w.wait()
+	if w.buf == nil || w.to != len(msg) {
+		t.Fatalf("%d bytes are buffered", w.to)
+	}
+	for got, p := 0, make([]byte, 16); got < len(msg); {
+		if w.buf == nil {
+			t.Fatalf("the block was given back with %d bytes unread", len(msg)-got)
+		}
+		got += must(w.Read(p))(t)
+	}
+	if w.buf != nil || attempt() {
+		t.Error("a drained socket holds a block")
+	}
+	if _, err := w.Read(make([]byte, 16)); !errors.Is(err, errIdle) {
+		t.Errorf("read at rest: %v", err)
 	}
 }
 

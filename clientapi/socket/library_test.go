@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -80,4 +83,29 @@ func TestAccept_TheLibraryDoesNotPinTheClientsHeader(t *testing.T) {
 	if got := a.header["Sec-Websocket-Protocol"][0]; sameBytes(got, header) {
 		t.Error("the selected subprotocol is a part of the client's header")
 	}
+}
+
+func TestAccept_KeepsNothingOfTheRequest(t *testing.T) {
+	var freed atomic.Int32
+	conns := make(chan *Conn, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		runtime.AddCleanup(r, func(*atomic.Int32) { freed.Add(1) }, nil)
+		c, err := Accept(w, r, Options{Subprotocol: proto})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c.Start()
+		conns <- c
+	}))
+	defer srv.Close()
+	r := room{addr: srv.Listener.Addr().String()}
+	r.raw(t)
+	conn := receive(t, conns)
+	for end := time.Now().Add(5 * time.Second); freed.Load() == 0; runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatal("the request is still reachable")
+		}
+	}
+	runtime.KeepAlive(conn)
 }
