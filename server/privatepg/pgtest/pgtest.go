@@ -182,4 +182,11 @@ func sweep(temp string) {
 			_ = os.RemoveAll(dir)
 		}
 	}
+	// Their socket folders are empty by now. A young one may be that of a server which is just starting.
+	sockets, _ := filepath.Glob(filepath.Join(temp, "parley-pg-*"))
+	for _, dir := range sockets {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > time.Minute {
+			_ = os.Remove(dir)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -80,12 +81,23 @@ func TestSweep_RemovesFoldersOfDeadProcessesOnly(t *testing.T) {
 	temp := t.TempDir()
 	gone := filepath.Join(temp, fmt.Sprintf("%s%d-1", folderPrefix, dead.Process.Pid))
 	stays := filepath.Join(temp, fmt.Sprintf("%s%d-1", folderPrefix, os.Getpid()))
-	for _, dir := range []string{gone, stays} {
+	oldSocket, youngSocket := filepath.Join(temp, "parley-pg-1"), filepath.Join(temp, "parley-pg-2")
+	for _, dir := range []string{gone, stays, oldSocket, youngSocket} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
+	hourAgo := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(oldSocket, hourAgo, hourAgo); err != nil {
+		t.Fatal(err)
+	}
 	sweep(temp)
+	if _, err := os.Stat(oldSocket); err == nil {
+		t.Error("an old empty socket folder is still there")
+	}
+	if _, err := os.Stat(youngSocket); err != nil {
+		t.Error("the socket folder of a server that starts was removed")
+	}
 	if _, err := os.Stat(gone); err == nil {
 		t.Error("the folder of a dead process is still there")
 	}
