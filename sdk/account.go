@@ -75,7 +75,7 @@ func (c *Client) Session() (Session, bool) {
 // Logout ends the session on the server and forgets everything stored. It forgets also if the server says the session
 // ended before; on any other error nothing changes.
 func (c *Client) Logout(ctx context.Context) error {
-	if err := c.call(ctx, http.MethodPost, "/api/v1/logout", nil, nil); err != nil && !sessionEnded(err) {
+	if err := c.call(ctx, http.MethodPost, "/api/v1/logout", nil, nil); err != nil && !SessionEnded(err) {
 		return err
 	}
 	c.auth.session.Store(nil)

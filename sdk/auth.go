@@ -91,8 +91,8 @@ func sessionOf(a rest.Session, now time.Time) *Session {
 	}
 }
 
-// sessionEnded tells that only logging in again helps.
-func sessionEnded(err error) bool {
+// SessionEnded tells of an error of any call, or of Run, that only logging in again helps.
+func SessionEnded(err error) bool {
 	var f *fault.Error
 	if errors.Is(err, errNoSession) {
 		return true

@@ -22,7 +22,7 @@ func (c *conn) fetch(ctx context.Context, conversationID string, after, before i
 		if err == nil {
 			return page, nil
 		}
-		if retryRule(err) == retryNever && !sessionEnded(err) {
+		if retryRule(err) == retryNever && !SessionEnded(err) {
 			c.c.log.InfoContext(ctx, "range refused", "conversation", conversationID, "error", err)
 			return rest.Messages{}, nil
 		}

@@ -74,7 +74,7 @@ func (c *Client) dial(ctx context.Context, s *Session) (link, error) {
 // refused tells that something on the way, or the server, lets no socket through. Trouble that may pass is not that.
 func refused(err error) bool {
 	var status statusError
-	if !errors.As(err, &status) || sessionEnded(err) {
+	if !errors.As(err, &status) || SessionEnded(err) {
 		return false
 	}
 	return status < 400 || slices.Contains([]statusError{400, 403, 404, 405, 406, 426, 501}, status)
@@ -117,7 +117,7 @@ func final(err error) error {
 	if code >= 4500 && code <= 4599 {
 		return faultOfClose(code, err)
 	}
-	if sessionEnded(err) {
+	if SessionEnded(err) {
 		return err
 	}
 	return nil

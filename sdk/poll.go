@@ -170,7 +170,7 @@ func (p *poll) send(ctx context.Context, data []byte) error {
 	switch {
 	case err == nil:
 		return p.push(ctx, frame.MessageAck, ack)
-	case errors.As(err, &f) && !sessionEnded(err):
+	case errors.As(err, &f) && !SessionEnded(err):
 		return p.push(ctx, frame.ErrorFrame, frame.Error{
 			Code: string(f.Code), Message: f.Message, Field: f.Field, TempID: tempID, ConversationID: conv,
 			RetryAfterMs: f.RetryAfter.Milliseconds(),

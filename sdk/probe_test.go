@@ -10,9 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"parley.chat/protocol/frame"
+	"parley.chat/protocol/fault"
 	"parley.chat/protocol/rest"
+	"parley.chat/sdk/sdktest"
 )
+
+const password = "correct horse"
 
 // probe is a running client and all it told.
 type probe struct {
@@ -26,7 +29,7 @@ type probe struct {
 }
 
 // login makes a client of the user that is not running.
-func login(t *testing.T, f *fake, user string, o Options) *Client {
+func login(t *testing.T, f *sdktest.Server, user string, o Options) *Client {
 	t.Helper()
 	o.BaseURL = f.URL
 	if o.MinBackoff == 0 {
@@ -38,7 +41,10 @@ func login(t *testing.T, f *fake, user string, o Options) *Client {
 	}
 	_, known, err := c.Resume(t.Context())
 	if err == nil && !known {
-		_, err = c.Login(t.Context(), rest.Login{Username: user, Password: "correct horse"})
+		_, err = c.Register(t.Context(), rest.Register{Username: user, Password: password})
+		if fault.Is(err, fault.UsernameTaken) {
+			_, err = c.Login(t.Context(), rest.Login{Username: user, Password: password})
+		}
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +53,7 @@ func login(t *testing.T, f *fake, user string, o Options) *Client {
 }
 
 // join makes a client of the user and runs it until the test ends.
-func join(t *testing.T, f *fake, user string, o Options) *probe {
+func join(t *testing.T, f *sdktest.Server, user string, o Options) *probe {
 	t.Helper()
 	p := &probe{Client: login(t, f, user, o), ended: make(chan error, 1), more: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -151,36 +157,4 @@ func count(us []Update, ok func(Update) bool) int {
 func isLive(u Update) bool {
 	c, ok := u.(Connection)
 	return ok && c.State == Live
-}
-
-// stored returns the texts in the log of a conversation.
-func (f *fake) stored(conv string) []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var out []string
-	for _, e := range f.convs[conv].events {
-		if e.Type == frame.TypeMessage {
-			out = append(out, e.Content)
-		}
-	}
-	return out
-}
-
-func (f *fake) called(key string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.calls[key]
-}
-
-// received returns the data of all frames of a type from clients.
-func (f *fake) received(kind string) []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var out []string
-	for _, e := range f.frames {
-		if e.Type == kind {
-			out = append(out, string(e.Data))
-		}
-	}
-	return out
 }

@@ -12,10 +12,11 @@ import (
 
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
+	"parley.chat/sdk/sdktest"
 )
 
 func TestRun_TwoUsersTalk(t *testing.T) {
-	f := newFake(t)
+	f := sdktest.New(t)
 	alice, bob := join(t, f, "alice", Options{}), join(t, f, "bob", Options{})
 	conv, err := alice.CreateDirect(t.Context(), "bob@x")
 	if err != nil {
@@ -41,51 +42,51 @@ func TestRun_TwoUsersTalk(t *testing.T) {
 }
 
 func TestRun_ReconnectGoesOnAtTheCursor(t *testing.T) {
-	f := newFake(t)
-	f.page = 2
-	conv := f.converse("alice@x", "bob@x")
+	f := sdktest.New(t)
+	f.Page = 2
+	conv := f.Converse("alice@x", "bob@x")
 	bob := join(t, f, "bob", Options{})
 	bob.untilLive(t, 1)
-	f.say(conv, "alice@x", "one")
+	f.Say(conv, "alice@x", "one")
 	bob.untilTexts(t, "one")
-	f.closeAll(websocket.StatusAbnormalClosure)
+	f.CloseAll(websocket.StatusAbnormalClosure)
 	for i := range 5 {
-		f.say(conv, "alice@x", fmt.Sprint(i))
+		f.Say(conv, "alice@x", fmt.Sprint(i))
 	}
 	bob.untilTexts(t, "one", "0", "1", "2", "3", "4")
 }
 
 func TestRun_RestartGoesOnFromTheStore(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
 	store := NewMemoryStore()
 	first := join(t, f, "bob", Options{Store: store})
-	f.say(conv, "alice@x", "one")
+	f.Say(conv, "alice@x", "one")
 	first.untilTexts(t, "one")
 	if err := first.stop(t); err != nil {
 		t.Fatal(err)
 	}
-	f.say(conv, "alice@x", "two")
+	f.Say(conv, "alice@x", "two")
 	second := join(t, f, "bob", Options{Store: store})
 	second.untilTexts(t, "two")
 }
 
 func TestRun_DuplicatesAreDropped(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
-	f.onLive = func(e frame.Event) []frame.Event { return []frame.Event{e, e} }
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
+	f.OnLive = func(e frame.Event) []frame.Event { return []frame.Event{e, e} }
 	bob := join(t, f, "bob", Options{})
 	bob.untilLive(t, 1)
-	f.say(conv, "alice@x", "one")
-	f.say(conv, "alice@x", "two")
+	f.Say(conv, "alice@x", "one")
+	f.Say(conv, "alice@x", "two")
 	bob.untilTexts(t, "one", "two")
 }
 
 func TestRun_LateEventIsPutInItsPlaceWithoutAFetch(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
 	var late []frame.Event
-	f.onLive = func(e frame.Event) []frame.Event {
+	f.OnLive = func(e frame.Event) []frame.Event {
 		late = append(late, e)
 		if len(late) < 3 {
 			return nil
@@ -96,18 +97,18 @@ func TestRun_LateEventIsPutInItsPlaceWithoutAFetch(t *testing.T) {
 	bob := join(t, f, "bob", Options{})
 	bob.untilLive(t, 1)
 	for _, text := range []string{"one", "two", "three"} {
-		f.say(conv, "alice@x", text)
+		f.Say(conv, "alice@x", text)
 	}
 	bob.untilTexts(t, "one", "two", "three")
-	if n := f.called("GET messages"); n != 0 {
+	if n := f.Called("GET messages"); n != 0 {
 		t.Errorf("%d fetches", n)
 	}
 }
 
 func TestRun_LostLiveEventsAreFetchedInOrder(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
-	f.onLive = func(e frame.Event) []frame.Event {
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
+	f.OnLive = func(e frame.Event) []frame.Event {
 		if e.Seq < 9 {
 			return nil
 		}
@@ -118,15 +119,15 @@ func TestRun_LostLiveEventsAreFetchedInOrder(t *testing.T) {
 	var want []string
 	for i := range 9 {
 		want = append(want, fmt.Sprint(i))
-		f.say(conv, "alice@x", fmt.Sprint(i))
+		f.Say(conv, "alice@x", fmt.Sprint(i))
 	}
 	bob.untilTexts(t, want...)
 }
 
 func TestRun_GapInSyncIsFilledInOrder(t *testing.T) {
-	f := newFake(t)
-	f.window = 2
-	conv := f.converse("alice@x", "bob@x")
+	f := sdktest.New(t)
+	f.Window = 2
+	conv := f.Converse("alice@x", "bob@x")
 	store := NewMemoryStore()
 	first := join(t, f, "bob", Options{Store: store})
 	first.untilLive(t, 1)
@@ -136,44 +137,44 @@ func TestRun_GapInSyncIsFilledInOrder(t *testing.T) {
 	var want []string
 	for i := range 20 {
 		want = append(want, fmt.Sprint(i))
-		f.say(conv, "alice@x", fmt.Sprint(i))
+		f.Say(conv, "alice@x", fmt.Sprint(i))
 	}
 	second := join(t, f, "bob", Options{Store: store})
 	second.untilTexts(t, want...)
 }
 
 func TestRun_FirstSyncBeginsWithTheNewest(t *testing.T) {
-	f := newFake(t)
-	f.window = 2
-	conv := f.converse("alice@x", "bob@x")
+	f := sdktest.New(t)
+	f.Window = 2
+	conv := f.Converse("alice@x", "bob@x")
 	for i := range 6 {
-		f.say(conv, "alice@x", fmt.Sprint(i))
+		f.Say(conv, "alice@x", fmt.Sprint(i))
 	}
 	join(t, f, "bob", Options{}).untilTexts(t, "4", "5")
-	if n := f.called("GET messages"); n != 0 {
+	if n := f.Called("GET messages"); n != 0 {
 		t.Errorf("%d fetches", n)
 	}
 	join(t, f, "bob", Options{FullHistory: true}).untilTexts(t, "0", "1", "2", "3", "4", "5")
 }
 
 func TestRun_ResyncAsksAgainWithTheLastCursor(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
 	bob := join(t, f, "bob", Options{})
 	bob.untilLive(t, 1)
-	f.onLive = func(frame.Event) []frame.Event { return nil }
-	f.say(conv, "alice@x", "missed")
-	f.everyone(frame.Resync, frame.ResyncNotice{Code: "slow_reader"})
+	f.OnLive = func(frame.Event) []frame.Event { return nil }
+	f.Say(conv, "alice@x", "missed")
+	f.Everyone(frame.Resync, frame.ResyncNotice{Code: "slow_reader"})
 	bob.untilTexts(t, "missed")
-	if got := f.received(frame.SyncFrame); len(got) != 2 || !strings.Contains(got[1], `"1"`) {
+	if got := f.Received(frame.SyncFrame); len(got) != 2 || !strings.Contains(got[1], `"1"`) {
 		t.Errorf("sync frames %q", got)
 	}
 }
 
 func TestRun_RefusedCursorStartsAgainWithout(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
-	f.say(conv, "alice@x", "one")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
+	f.Say(conv, "alice@x", "one")
 	store := NewMemoryStore()
 	if err := store.Update(t.Context(), func(s *State) { s.Cursor = "999"; s.Session = nil }); err != nil {
 		t.Fatal(err)
@@ -187,13 +188,13 @@ func TestRun_RefusedCursorStartsAgainWithout(t *testing.T) {
 }
 
 func TestRun_CursorAloneIsStored(t *testing.T) {
-	f := newFake(t)
-	f.converse("alice@x", "bob@x")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
 	store := NewMemoryStore()
 	bob := join(t, f, "bob", Options{Store: store})
 	bob.untilLive(t, 1)
-	f.everyone(frame.SyncFrame, frame.Sync{Cursor: "77"})
-	f.say(f.log[0].ConversationID, "alice@x", "after")
+	f.Everyone(frame.SyncFrame, frame.Sync{Cursor: "77"})
+	f.Say(conv, "alice@x", "after")
 	bob.untilTexts(t, "after")
 	if err := bob.stop(t); err != nil {
 		t.Fatal(err)
@@ -207,10 +208,10 @@ func TestRun_CursorAloneIsStored(t *testing.T) {
 func TestRun_CloseCodes(t *testing.T) {
 	for code, want := range map[websocket.StatusCode]fault.Code{4500: fault.DeviceRemoved, 4501: fault.AccountDeactivated, 4577: fault.Forbidden} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
-			f := newFake(t)
+			f := sdktest.New(t)
 			bob := join(t, f, "bob", Options{})
 			bob.untilLive(t, 1)
-			f.closeAll(code)
+			f.CloseAll(code)
 			if err := bob.over(t); !fault.Is(err, want) {
 				t.Errorf("Run ended with %v, want %s", err, want)
 			}
@@ -218,22 +219,22 @@ func TestRun_CloseCodes(t *testing.T) {
 	}
 	for _, code := range []websocket.StatusCode{4000, 4001, 4100, 1011, websocket.StatusAbnormalClosure} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
-			f := newFake(t)
+			f := sdktest.New(t)
 			bob := join(t, f, "bob", Options{})
 			bob.untilLive(t, 1)
-			f.closeAll(code)
+			f.CloseAll(code)
 			bob.untilLive(t, 2)
 		})
 	}
 }
 
 func TestRun_ReceiptsOfOthersCome(t *testing.T) {
-	f := newFake(t)
+	f := sdktest.New(t)
 	bob := join(t, f, "bob", Options{})
 	bob.untilLive(t, 1)
 	seq := int64(4)
-	f.everyone(frame.DeliveryAck, frame.Delivery{ConversationID: "c", UserID: "alice@x", Status: "delivered", Seq: &seq})
-	f.everyone(frame.DeliveryAck, frame.Delivery{ConversationID: "c", UserID: "alice@x", Status: "read", Seq: &seq})
+	f.Everyone(frame.DeliveryAck, frame.Delivery{ConversationID: "c", UserID: "alice@x", Status: "delivered", Seq: &seq})
+	f.Everyone(frame.DeliveryAck, frame.Delivery{ConversationID: "c", UserID: "alice@x", Status: "read", Seq: &seq})
 	want := []frame.Receipt{
 		{ConversationID: "c", UserID: "alice@x", DeliveredSeq: 4, ReadSeq: -1},
 		{ConversationID: "c", UserID: "alice@x", DeliveredSeq: 4, ReadSeq: 4},
@@ -250,14 +251,14 @@ func TestRun_ReceiptsOfOthersCome(t *testing.T) {
 }
 
 func TestRun_SlowApplicationLosesNothing(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
 	bob := login(t, f, "bob", Options{Buffer: 1})
 	ended := make(chan error, 1)
 	ctx := t.Context()
 	go func() { ended <- bob.Run(ctx) }()
 	for i := range 100 {
-		f.say(conv, "alice@x", fmt.Sprint(i))
+		f.Say(conv, "alice@x", fmt.Sprint(i))
 	}
 	for want := 0; want < 100; {
 		if m, ok := (<-bob.Events()).(Message); ok {
@@ -270,14 +271,14 @@ func TestRun_SlowApplicationLosesNothing(t *testing.T) {
 }
 
 func TestRun_UnknownAndForeignFramesAreHarmless(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
 	bob := join(t, f, "bob", Options{})
 	bob.untilLive(t, 1)
-	f.everyone("typing", map[string]any{"userId": "alice@x"})
-	f.everyone(frame.ErrorFrame, frame.Error{Code: "unknown_message"})
-	f.everyone(frame.MessageAck, frame.Ack{TempID: "never sent", ConversationID: conv, Seq: 9})
-	f.say(conv, "alice@x", "still here")
+	f.Everyone("typing", map[string]any{"userId": "alice@x"})
+	f.Everyone(frame.ErrorFrame, frame.Error{Code: "unknown_message"})
+	f.Everyone(frame.MessageAck, frame.Ack{TempID: "never sent", ConversationID: conv, Seq: 9})
+	f.Say(conv, "alice@x", "still here")
 	bob.untilTexts(t, "still here")
 	bob.mu.Lock()
 	defer bob.mu.Unlock()

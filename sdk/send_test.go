@@ -13,25 +13,26 @@ import (
 
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
+	"parley.chat/sdk/sdktest"
 )
 
 // sendThrough sends a text through a server that treats the first try as told, and expects one message.
-func sendThrough(t *testing.T, first verdict) *fake {
+func sendThrough(t *testing.T, first sdktest.Verdict) *sdktest.Server {
 	t.Helper()
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
-	f.onSend = func(n int, _ frame.Send) verdict {
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
+	f.OnSend = func(n int, _ frame.Send) sdktest.Verdict {
 		if n == 1 {
 			return first
 		}
-		return verdict{}
+		return sdktest.Verdict{}
 	}
 	alice, bob := join(t, f, "alice", Options{}), join(t, f, "bob", Options{})
 	alice.untilLive(t, 1)
 	if _, err := alice.SendText(t.Context(), conv, "once"); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.stored(conv); !slices.Equal(got, []string{"once"}) {
+	if got := f.Stored(conv); !slices.Equal(got, []string{"once"}) {
 		t.Errorf("stored %q", got)
 	}
 	alice.untilTexts(t, "once")
@@ -43,47 +44,47 @@ func sendThrough(t *testing.T, first verdict) *fake {
 }
 
 func TestSend_ConnectionDropsBeforeTheServerStores(t *testing.T) {
-	f := sendThrough(t, verdict{drop: true, noStore: true})
-	got := f.received(frame.SendMessage)
+	f := sendThrough(t, sdktest.Verdict{Drop: true, NoStore: true})
+	got := f.Received(frame.SendMessage)
 	if len(got) != 2 || got[0] != got[1] {
 		t.Errorf("sent %q", got)
 	}
 }
 
 func TestSend_AckIsLostWithTheConnection(t *testing.T) {
-	sendThrough(t, verdict{drop: true, noAck: true})
+	sendThrough(t, sdktest.Verdict{Drop: true, NoAck: true})
 }
 
 func TestSend_UnavailableIsTriedAgainWithTheSameTempID(t *testing.T) {
-	f := sendThrough(t, verdict{refuse: &frame.Error{Code: "unavailable", RetryAfterMs: 5}})
-	got := f.received(frame.SendMessage)
+	f := sendThrough(t, sdktest.Verdict{Refuse: &frame.Error{Code: "unavailable", RetryAfterMs: 5}})
+	got := f.Received(frame.SendMessage)
 	if len(got) != 2 || got[0] != got[1] {
 		t.Errorf("sent %q", got)
 	}
 }
 
 func TestSend_SyncRequiredSyncsAndTriesAgain(t *testing.T) {
-	f := sendThrough(t, verdict{refuse: &frame.Error{Code: "sync_required"}})
-	if n := len(f.received(frame.SyncFrame)); n != 3 {
+	f := sendThrough(t, sdktest.Verdict{Refuse: &frame.Error{Code: "sync_required"}})
+	if n := len(f.Received(frame.SyncFrame)); n != 3 {
 		t.Errorf("%d sync frames of two clients", n)
 	}
 }
 
 func TestSend_ExpiredTokenIsRefreshedAndTriedAgain(t *testing.T) {
-	f := sendThrough(t, verdict{refuse: &frame.Error{Code: "token_expired"}})
-	if n := f.called("POST refresh"); n != 1 {
+	f := sendThrough(t, sdktest.Verdict{Refuse: &frame.Error{Code: "token_expired"}})
+	if n := f.Called("POST refresh"); n != 1 {
 		t.Errorf("%d refreshes", n)
 	}
 }
 
 func TestSend_RefusalForGoodFails(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x")
-	f.onSend = func(n int, _ frame.Send) verdict {
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x")
+	f.OnSend = func(n int, _ frame.Send) sdktest.Verdict {
 		if n == 1 {
-			return verdict{refuse: &frame.Error{Code: "not_member", Message: "no longer"}}
+			return sdktest.Verdict{Refuse: &frame.Error{Code: "not_member", Message: "no longer"}}
 		}
-		return verdict{}
+		return sdktest.Verdict{}
 	}
 	store := NewMemoryStore()
 	alice := join(t, f, "alice", Options{Store: store})
@@ -104,18 +105,18 @@ func TestSend_RefusalForGoodFails(t *testing.T) {
 }
 
 func TestSend_OrderOfAConversationIsKeptThroughTrouble(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x", "bob@x")
-	f.onSend = func(n int, _ frame.Send) verdict {
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
+	f.OnSend = func(n int, _ frame.Send) sdktest.Verdict {
 		switch n % 5 {
 		case 1:
-			return verdict{refuse: &frame.Error{Code: "unavailable", RetryAfterMs: 1}}
+			return sdktest.Verdict{Refuse: &frame.Error{Code: "unavailable", RetryAfterMs: 1}}
 		case 2:
-			return verdict{drop: true, noAck: true}
+			return sdktest.Verdict{Drop: true, NoAck: true}
 		case 3:
-			return verdict{drop: true, noStore: true}
+			return sdktest.Verdict{Drop: true, NoStore: true}
 		}
-		return verdict{}
+		return sdktest.Verdict{}
 	}
 	alice, bob := join(t, f, "alice", Options{}), join(t, f, "bob", Options{})
 	var want []string
@@ -134,8 +135,8 @@ func TestSend_OrderOfAConversationIsKeptThroughTrouble(t *testing.T) {
 }
 
 func TestSend_QueueSurvivesARestart(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x")
 	store, err := OpenFileStore(t.TempDir() + "/state.json")
 	if err != nil {
 		t.Fatal(err)
@@ -153,14 +154,14 @@ func TestSend_QueueSurvivesARestart(t *testing.T) {
 	after.until(t, "ack", func(us []Update) bool {
 		return count(us, func(u Update) bool { a, ok := u.(Acked); return ok && a.TempID == tempID }) == 1
 	})
-	if got := f.stored(conv); !slices.Equal(got, []string{"later"}) {
+	if got := f.Stored(conv); !slices.Equal(got, []string{"later"}) {
 		t.Errorf("stored %q", got)
 	}
 }
 
 func TestSend_EndOfContextTakesTheMessageBack(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x")
 	c := login(t, f, "alice", Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -174,8 +175,8 @@ func TestSend_EndOfContextTakesTheMessageBack(t *testing.T) {
 }
 
 func TestSend_ChecksBeforeQueueing(t *testing.T) {
-	f := newFake(t)
-	conv := f.converse("alice@x")
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x")
 	c := login(t, f, "alice", Options{OutboxLimit: 1})
 	cases := map[fault.Code]frame.Send{
 		fault.InvalidField:    {Content: "nowhere"},
@@ -196,39 +197,39 @@ func TestSend_ChecksBeforeQueueing(t *testing.T) {
 }
 
 func TestPoll_WorksWhereSocketsAreRefused(t *testing.T) {
-	f := newFake(t)
-	f.onCall = func(w http.ResponseWriter, key string) bool {
+	f := sdktest.New(t)
+	f.OnCall = func(w http.ResponseWriter, key string) bool {
 		if key == "GET ws" {
 			w.WriteHeader(http.StatusForbidden)
 		}
 		return key == "GET ws"
 	}
-	conv := f.converse("alice@x", "bob@x")
-	f.onSend = func(n int, _ frame.Send) verdict {
+	conv := f.Converse("alice@x", "bob@x")
+	f.OnSend = func(n int, _ frame.Send) sdktest.Verdict {
 		if n == 1 {
-			return verdict{refuse: &frame.Error{Code: "unavailable"}}
+			return sdktest.Verdict{Refuse: &frame.Error{Code: "unavailable"}}
 		}
-		return verdict{}
+		return sdktest.Verdict{}
 	}
 	alice, bob := join(t, f, "alice", Options{}), join(t, f, "bob", Options{})
 	if _, err := alice.SendText(t.Context(), conv, "by poll"); err != nil {
 		t.Fatal(err)
 	}
 	bob.untilTexts(t, "by poll")
-	f.say(conv, "carol@x", "and back")
+	f.Say(conv, "carol@x", "and back")
 	alice.untilTexts(t, "by poll", "and back")
 }
 
 func TestPoll_RefusedCursorStartsAgainWithout(t *testing.T) {
-	f := newFake(t)
-	f.onCall = func(w http.ResponseWriter, key string) bool {
+	f := sdktest.New(t)
+	f.OnCall = func(w http.ResponseWriter, key string) bool {
 		if key == "GET ws" {
 			w.WriteHeader(http.StatusNotImplemented)
 		}
 		return key == "GET ws"
 	}
-	conv := f.converse("alice@x", "bob@x")
-	f.say(conv, "alice@x", "one")
+	conv := f.Converse("alice@x", "bob@x")
+	f.Say(conv, "alice@x", "one")
 	store := NewMemoryStore()
 	login(t, f, "bob", Options{Store: store})
 	if err := store.Update(t.Context(), func(s *State) { s.Cursor = "bad" }); err != nil {

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chat
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"parley.chat/protocol/frame"
+	"parley.chat/sdk"
+)
+
+const (
+	commandTimeout = 20 * time.Second
+	flushTimeout   = 10 * time.Second // for what is queued when the user leaves
+	openingLines   = 10
+)
+
+// app is the running client after login. One goroutine owns it.
+type app struct {
+	*model
+	client *sdk.Client
+	screen screen
+	plain  bool
+
+	live    bool // connected and caught up
+	greeted bool // the list was shown
+	told    bool // the loss of the connection was told
+	leaving bool
+}
+
+// typed is a line of input, or the end of it.
+type typed struct {
+	line string
+	err  error
+}
+
+func newApp(client *sdk.Client, s screen, plain bool) *app {
+	session, _ := client.Session()
+	return &app{model: newModel(session.UserID), client: client, screen: s, plain: plain}
+}
+
+// run works until the user leaves, ctx ends or the session does.
+func (a *app) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	ended := make(chan error, 1)
+	wg.Go(func() { ended <- a.client.Run(ctx) })
+	// Reading input cannot be interrupted, so this goroutine ends with the input or the process.
+	lines := make(chan typed)
+	go readAll(ctx, a.screen, lines)
+	a.screen.print("You are " + clean(a.self) + ". /help tells what to type.")
+	for !a.leaving {
+		select {
+		case u := <-a.client.Events():
+			a.update(u)
+		case in := <-lines:
+			if in.err != nil {
+				a.leaving = true
+				break
+			}
+			a.line(ctx, in.line)
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+		a.redraw()
+	}
+	return a.flush(ctx, ended)
+}
+
+func readAll(ctx context.Context, s screen, lines chan<- typed) {
+	for {
+		line, err := s.read()
+		select {
+		case lines <- typed{line, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// flush gives what is queued a moment to leave.
+func (a *app) flush(ctx context.Context, ended <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	for a.client.Unsent() > 0 {
+		select {
+		case u := <-a.client.Events():
+			a.update(u)
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			a.screen.print("Some messages are not sent yet; they will be next time.")
+			return nil
+		}
+	}
+	for {
+		select {
+		case u := <-a.client.Events():
+			a.update(u)
+		default:
+			return nil
+		}
+	}
+}
+
+// update shows what the SDK told.
+func (a *app) update(u sdk.Update) {
+	switch u := u.(type) {
+	case sdk.Message:
+		a.message(u.Event)
+	case sdk.StateChange:
+		a.change(u.Event)
+	case sdk.Receipt:
+		a.receipt(u.Receipt)
+		a.ticks(u.ConversationID)
+	case sdk.Acked:
+		if o := a.get(u.ConversationID).find(u.TempID); o != nil {
+			o.seq = u.Seq
+		}
+		a.ticks(u.ConversationID)
+	case sdk.SendFailed:
+		if o := a.get(u.Send.ConversationID).find(u.Send.TempID); o != nil {
+			o.tick = tickFailed
+		}
+		a.screen.print(tickFailed + " " + short(clean(u.Send.Content), 40) + ": " + explain(u.Err))
+	case sdk.Summary:
+		a.learn(u.Conversation)
+	case sdk.Connection:
+		a.connection(u)
+	}
+}
+
+func (a *app) connection(u sdk.Connection) {
+	switch u.State {
+	case sdk.Live:
+		a.live = true
+		if a.told || !a.greeted {
+			a.screen.print("connected")
+		}
+		a.told = false
+		if !a.greeted {
+			a.greeted = true
+			a.showList()
+		}
+	case sdk.Waiting:
+		a.live = false
+		if !a.told {
+			a.told = true
+			a.screen.print("reconnecting…")
+		}
+	}
+}
+
+// message shows a message, unless it is of this run and stands there already.
+func (a *app) message(e frame.Event) {
+	c := a.get(e.ConversationID)
+	a.note(e)
+	own := e.SenderID == a.self
+	seen := e.Seq <= c.shown || (own && c.find(e.TempID) != nil)
+	switch {
+	case seen:
+	case a.open == e.ConversationID:
+		c.shown = e.Seq
+		a.screen.print(a.format(c, e))
+		if !own {
+			a.read(c, e)
+		}
+	case !own && a.greeted:
+		a.screen.print("(" + a.title(c) + ") " + a.person(e.SenderID) + ": " + short(clean(contentOf(e)), 80))
+	}
+}
+
+// read tells the server that the user saw the conversation up to the message.
+func (a *app) read(c *conv, e frame.Event) {
+	c.UnreadCount = 0
+	if err := a.client.MarkRead(c.ConversationID, e.MessageID); err != nil {
+		a.screen.print("! " + explain(err))
+	}
+}
+
+func (a *app) change(e frame.Event) {
+	c := a.get(e.ConversationID)
+	fresh := a.note(e)
+	a.membership(c, e)
+	switch {
+	case e.Seq <= c.shown:
+	case a.open == e.ConversationID:
+		c.shown = e.Seq
+		a.screen.print(a.format(c, e))
+	case a.greeted && fresh && e.SenderID != a.self && concerns(e, a.self):
+		a.screen.print("(" + a.title(c) + ") " + a.describe(e))
+	}
+}
+
+// ticks tells how far own messages got: plainly line by line, else the prompt does.
+func (a *app) ticks(conversationID string) {
+	for _, o := range a.get(conversationID).moved() {
+		if a.plain {
+			a.screen.print(o.tick + " " + short(clean(o.text), 40))
+		}
+	}
+}
+
+// redraw keeps the prompt true: the open conversation, how far the last own message got, the connection.
+func (a *app) redraw() {
+	p := "> "
+	if c := a.convs[a.open]; c != nil {
+		p = short(a.title(c), 24) + "> "
+		if n := len(c.own); n > 0 {
+			p = "[" + c.own[n-1].tick + "] " + p
+		}
+	}
+	if !a.live {
+		p = "(offline) " + p
+	}
+	a.screen.prompt(p)
+}
+
+// line does what the user typed.
+func (a *app) line(ctx context.Context, s string) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	if err := a.do(ctx, s); err != nil {
+		if errors.Is(err, errLeave) {
+			a.leaving = true
+			return
+		}
+		a.screen.print("! " + explain(err))
+	}
+}

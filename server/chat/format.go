@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chat
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"parley.chat/protocol/frame"
+)
+
+// format is an event on one line.
+func (a *app) format(c *conv, e frame.Event) string {
+	at := clock(e.Timestamp, time.Now())
+	if e.Type != frame.TypeMessage {
+		return at + " * " + a.describe(e)
+	}
+	line := at + " " + a.person(e.SenderID) + ": " + clean(contentOf(e))
+	if e.SenderID == a.self {
+		line += "  " + c.tick(e.Seq)
+	}
+	return line
+}
+
+// contentOf is what can be shown of a message on a terminal.
+func contentOf(e frame.Event) string {
+	switch {
+	case e.EncryptedContent != "":
+		return "(encrypted)"
+	case e.MediaURL != "":
+		return strings.TrimSpace("[" + e.ContentType + " " + e.MediaURL + "] " + e.Content)
+	}
+	return e.Content
+}
+
+// describe says a state event.
+func (a *app) describe(e frame.Event) string {
+	var change frame.Change
+	if e.Change != nil {
+		change = *e.Change
+	}
+	who := a.person(e.SenderID)
+	var names []string
+	for _, u := range change.UserIDs {
+		names = append(names, a.person(u))
+	}
+	whom := strings.Join(names, ", ")
+	switch e.Type {
+	case frame.TypeCreate:
+		return who + " created the conversation"
+	case frame.TypeMemberAdd:
+		return who + " added " + whom
+	case frame.TypeMemberRemove:
+		return who + " removed " + whom
+	case frame.TypeMemberLeave:
+		return who + " left"
+	case frame.TypeMemberRole:
+		return who + " made " + whom + " " + clean(change.Role)
+	case frame.TypeRename:
+		return who + " renamed it to " + clean(change.Name)
+	}
+	return who + " did something this client does not know (" + clean(e.Type) + ")"
+}
+
+// concerns tells whether a state event is about the user, or begins a conversation with them.
+func concerns(e frame.Event, user string) bool {
+	return e.Type == frame.TypeCreate || (e.Change != nil && slices.Contains(e.Change.UserIDs, user))
+}
+
+// membership follows whether the user is still a member.
+func (a *app) membership(c *conv, e frame.Event) {
+	me := e.Change != nil && slices.Contains(e.Change.UserIDs, a.self)
+	switch {
+	case e.Type == frame.TypeMemberAdd && me:
+		c.Membership = "joined"
+	case e.Type == frame.TypeMemberRemove && me:
+		c.Membership = "removed"
+	case e.Type == frame.TypeMemberLeave && e.SenderID == a.self:
+		c.Membership = "left"
+	}
+}
+
+// clock is a time of day, with the day if that is another one.
+func clock(ms int64, now time.Time) string {
+	t := time.UnixMilli(ms)
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04")
+	}
+	return t.Format("Jan 2 15:04")
+}
+
+// showList prints the conversations with their numbers.
+func (a *app) showList() {
+	all := a.list()
+	if len(all) == 0 {
+		a.screen.print("No conversations yet: /dm NAME begins one.")
+	}
+	for i, c := range all {
+		line := fmt.Sprintf("%3d  %s", i+1, a.title(c))
+		if c.UnreadCount > 0 {
+			line += fmt.Sprintf(" (%d unread)", c.UnreadCount)
+		}
+		if m := c.LastMessage; m != nil && m.Type == frame.TypeMessage {
+			line += "  " + a.person(m.SenderID) + ": " + short(clean(contentOf(*m)), 50)
+		}
+		a.screen.print(line)
+	}
+}
