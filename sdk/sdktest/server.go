@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -307,4 +308,11 @@ func (f *Server) Received(kind string) []string {
 
 func keyOf(r *http.Request) string {
 	return fmt.Sprint(r.Method, " ", r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:])
+}
+
+// Conversations lists the ids of all conversations, in no order.
+func (f *Server) Conversations() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.talks))
 }
