@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,8 @@ type Conn struct {
 	closing    bool // code and reason stand; no more Send
 	dead       bool // the socket is closed
 	gone       bool // torn down
+
+	drained chan struct{} // closed when nothing is pending; nil if nobody waits
 }
 
 func newConn(nc net.Conn, o Options) *Conn {
@@ -131,12 +134,42 @@ func (c *Conn) fail(reason string) {
 	_ = c.wire.Conn.Close()
 }
 
+// Drain waits until nothing is pending, and reports whether the connection still takes frames then. It is for producers that
+// can wait: Send refuses what the queue cannot hold.
+func (c *Conn) Drain(ctx context.Context) bool {
+	c.mu.Lock()
+	if !c.writing || c.closing {
+		defer c.mu.Unlock()
+		return !c.closing
+	}
+	if c.drained == nil {
+		c.drained = make(chan struct{})
+	}
+	drained := c.drained
+	c.mu.Unlock()
+	select {
+	case <-drained:
+		return !c.ending()
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// wake ends every Drain. It is called under mu.
+func (c *Conn) wake() {
+	if c.drained != nil {
+		close(c.drained)
+		c.drained = nil
+	}
+}
+
 // settle notes why the connection ends, unless that stands already. It is called under mu.
 func (c *Conn) settle(code int, reason string) bool {
 	if c.closing {
 		return false
 	}
 	c.closing, c.code, c.reason = true, code, reason
+	c.wake()
 	return true
 }
 

@@ -143,6 +143,9 @@ func (c *Conn) takeBatch() (out []byte, b *batch, deadline time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out, b = c.queue.take()
+	if out == nil {
+		c.wake()
+	}
 	switch {
 	case out == nil && c.closing:
 		// The close frame is out: what remains is the peer's time to answer. The writer stays marked as running,

@@ -2,7 +2,10 @@
 
 package timeline
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // pending is a command on its way, and who waits for it.
 type pending struct {
@@ -28,6 +31,16 @@ func newPending(cmd Command, c *conv) *pending {
 	return &pending{cmd: cmd, conv: c, key: dedupKey(cmd.Device, cmd.TempID), done: make(chan outcome, 1)}
 }
 
+// wait is the outcome; errDropped means that nothing was committed and the command may be begun again.
+func (p *pending) wait(ctx context.Context) (Result, error) {
+	select {
+	case out := <-p.done:
+		return out.Result, out.err
+	case <-ctx.Done():
+		return Result{}, away(ctx.Err())
+	}
+}
+
 // finish answers the command and its repeats, once.
 func (p *pending) finish(r Result, err error) {
 	p.mu.Lock()
@@ -35,6 +48,7 @@ func (p *pending) finish(r Result, err error) {
 	followers := p.followers
 	p.followers = nil
 	p.mu.Unlock()
+	p.conv.shard.release(p.conv)
 	p.done <- outcome{r, err}
 	for _, f := range followers {
 		f.finishAs(outcome{r, err})

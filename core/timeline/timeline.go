@@ -129,7 +129,11 @@ type Result struct {
 // nothing happened, and the same command may be sent again: its tempId makes it one event.
 func (t *Timeline) Append(ctx context.Context, cmd Command) (Result, error) {
 	for range 3 {
-		res, err := t.tryAppend(ctx, cmd)
+		p, err := t.begin(ctx, cmd)
+		if err != nil {
+			return Result{}, err
+		}
+		res, err := p.wait(ctx)
 		if err != errDropped {
 			return res, err
 		}
@@ -137,27 +141,39 @@ func (t *Timeline) Append(ctx context.Context, cmd Command) (Result, error) {
 	return Result{}, away(errDropped)
 }
 
-func (t *Timeline) tryAppend(ctx context.Context, cmd Command) (Result, error) {
+// Begin queues the command and returns a function that waits for its outcome as Append does. Commands for one conversation
+// that are begun one after the other are decided in that order.
+func (t *Timeline) Begin(ctx context.Context, cmd Command) (func() (Result, error), error) {
+	p, err := t.begin(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	return func() (Result, error) {
+		res, err := p.wait(ctx)
+		if err == errDropped {
+			err = away(err) // Trying again here could overtake a later command.
+		}
+		return res, err
+	}, nil
+}
+
+func (t *Timeline) begin(ctx context.Context, cmd Command) (*pending, error) {
 	sh := t.shardOf(cmd.ConversationID)
 	c, err := t.hold(ctx, sh, cmd.ConversationID)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
-	defer sh.release(c)
 	p := newPending(cmd, c)
 	if err := t.findHot(ctx, p); err != nil {
-		return Result{}, err
+		sh.release(c)
+		return nil, err
 	}
 	select {
-	case sh.group.queue <- p:
+	case sh.group.queue <- p: // It holds the conversation until it is finished.
+		return p, nil
 	default:
-		return Result{}, fault.Retry(fault.Unavailable, time.Second, "the server is overloaded, send again")
-	}
-	select {
-	case out := <-p.done:
-		return out.Result, out.err
-	case <-ctx.Done():
-		return Result{}, away(ctx.Err())
+		sh.release(c)
+		return nil, fault.Retry(fault.Unavailable, time.Second, "the server is overloaded, send again")
 	}
 }
 

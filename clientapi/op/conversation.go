@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package op
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/feed"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/rest"
+)
+
+// maxGroupName is the longest name of a group in bytes. spec: CONV-NAME-1
+const maxGroupName = 255
+
+// Users tells who exists.
+type Users interface {
+	// Exists tells whether the user has an active account here.
+	Exists(ctx context.Context, u id.User) (bool, error)
+}
+
+// Conversations holds the operations on conversations and messages.
+type Conversations struct {
+	Timeline *timeline.Timeline
+	Feed     *feed.Feed
+	Users    Users
+	Server   id.Server
+	Limits   conversation.Limits
+	Log      *slog.Logger
+}
+
+// Create makes a conversation, or finds the direct one there is: existed tells. Faults: invalid_field, unknown_user, group_full.
+func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConversation) (out frame.Conversation, existed bool, err error) {
+	members, err := o.members(ctx, c, in.Members)
+	if err != nil {
+		return out, false, err
+	}
+	create, err := o.create(c, in, members)
+	if err != nil {
+		return out, false, err
+	}
+	raw, err := create.Canonical()
+	if err != nil {
+		return out, false, err
+	}
+	conv := event.ConversationID(raw)
+	if create.Type == event.Direct {
+		if _, err := o.Timeline.View(ctx, conv); err == nil {
+			out, err = o.Get(ctx, c, string(conv))
+			return out, true, err
+		}
+	}
+	_, err = o.append(ctx, c, conv, timeline.Command{
+		Proposal: conversation.Proposal{Type: frame.TypeCreate, Create: create}, Content: raw,
+	})
+	existed = fault.Is(err, fault.AlreadyMember) // The other one of the pair was first.
+	if err != nil && !existed {
+		return out, false, err
+	}
+	out, err = o.Get(ctx, c, string(conv))
+	return out, existed, err
+}
+
+func (o *Conversations) create(c Caller, in rest.CreateConversation, members []id.User) (event.Create, error) {
+	switch in.Type {
+	case event.Direct:
+		if len(members) != 2 {
+			return event.Create{}, fault.Invalid("members", "a direct conversation is made with one other user")
+		}
+		if in.Name != "" {
+			return event.Create{}, fault.Invalid("name", "a direct conversation has no name")
+		}
+		return event.NewDirect(members[0], members[1]), nil
+	case event.Group:
+		if err := checkName(in.Name); err != nil {
+			return event.Create{}, err
+		}
+		if len(members) > o.Limits.MaxMembers {
+			return event.Create{}, fault.New(fault.GroupFull, "a group has at most %d members", o.Limits.MaxMembers)
+		}
+		create := event.Create{Creators: []id.User{c.User}, Hub: o.Server, Members: members, Name: in.Name, Type: event.Group}
+		_, _ = rand.Read(create.Nonce[:])
+		return create, nil
+	}
+	return event.Create{}, fault.Invalid("type", "must be direct or group")
+}
+
+// members checks the named users and adds the caller, sorted, each once.
+func (o *Conversations) members(ctx context.Context, c Caller, names []string) ([]id.User, error) {
+	if len(names) > o.Limits.MaxMembers {
+		return nil, fault.New(fault.GroupFull, "a group has at most %d members", o.Limits.MaxMembers)
+	}
+	users := []id.User{c.User}
+	for _, name := range names {
+		u, err := o.user(ctx, "members", name)
+		if err != nil {
+			return nil, err
+		}
+		users = append(users, u)
+	}
+	slices.Sort(users)
+	return slices.Compact(users), nil
+}
+
+func (o *Conversations) user(ctx context.Context, field, name string) (id.User, error) {
+	u, err := id.ParseUser(name)
+	if err != nil {
+		return "", fault.Invalid(field, "%q is not a user id", clip(name))
+	}
+	ok, err := o.Users.Exists(ctx, u)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", fault.New(fault.UnknownUser, "no such user: %s", u)
+	}
+	return u, nil
+}
+
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "") }
+
+// checkName accepts a name of a group: at most 255 bytes, no control characters; empty is none. spec: CONV-NAME-1
+func checkName(name string) error {
+	if len(name) > maxGroupName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fault.Invalid("name", "must be at most %d bytes without control characters", maxGroupName)
+	}
+	return nil
+}
+
+// append fills in what every command of a caller has. Operations without a tempId of the client's get a fresh one.
+func (o *Conversations) append(ctx context.Context, c Caller, conv id.Conversation, cmd timeline.Command) (timeline.Result, error) {
+	cmd.ConversationID, cmd.Sender, cmd.Device = conv, c.User, c.Device
+	cmd.AuthorTime = time.Now().UnixMilli()
+	if cmd.TempID == "" {
+		cmd.TempID = rand.Text()
+	}
+	return o.Timeline.Append(ctx, cmd)
+}
+
+// visible finds a conversation the caller is or was a member of.
+func (o *Conversations) visible(ctx context.Context, c Caller, conversationID string) (timeline.View, error) {
+	conv, err := id.ParseConversation(conversationID)
+	if err != nil {
+		return timeline.View{}, fault.New(fault.UnknownConversation, "no such conversation")
+	}
+	v, err := o.Timeline.View(ctx, conv)
+	if err != nil {
+		return v, err
+	}
+	if _, ok := v.State.Member(c.User); !ok {
+		return v, fault.New(fault.UnknownConversation, "no such conversation")
+	}
+	return v, nil
+}
+
+// Get answers one conversation. Faults: unknown_conversation.
+func (o *Conversations) Get(ctx context.Context, c Caller, conversationID string) (frame.Conversation, error) {
+	v, err := o.visible(ctx, c, conversationID)
+	if err != nil {
+		return frame.Conversation{}, err
+	}
+	p, err := o.Timeline.Pointer(ctx, v.State.ID, c.User)
+	if err != nil {
+		return frame.Conversation{}, err
+	}
+	return feed.Summary(v, c.User, p)
+}
+
+// Rename changes the name of a group. Faults: invalid_field, unknown_conversation, not_member, insufficient_role, direct_fixed.
+func (o *Conversations) Rename(ctx context.Context, c Caller, conversationID string, in rest.EditConversation) (frame.Conversation, error) {
+	if in.Name == nil {
+		return o.Get(ctx, c, conversationID)
+	}
+	if err := checkName(*in.Name); err != nil {
+		return frame.Conversation{}, err
+	}
+	v, err := o.visible(ctx, c, conversationID)
+	if err != nil {
+		return frame.Conversation{}, err
+	}
+	if v.State.Name != *in.Name {
+		if err := o.change(ctx, c, v, frame.TypeRename, frame.Change{Name: *in.Name}); err != nil {
+			return frame.Conversation{}, err
+		}
+	}
+	return o.Get(ctx, c, conversationID)
+}
+
+// change appends a state event.
+func (o *Conversations) change(ctx context.Context, c Caller, v timeline.View, typ string, ch frame.Change) error {
+	content, err := event.ChangeContent(ch)
+	if err != nil {
+		return err
+	}
+	_, err = o.append(ctx, c, v.State.ID, timeline.Command{
+		Proposal: conversation.Proposal{Type: typ, Change: ch}, Content: content,
+	})
+	return err
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package op
+
+import (
+	"context"
+	"slices"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/rest"
+)
+
+// Members answers a page of the joined members, in order of user id; the cursor is the last user id of the page before.
+// Faults: unknown_conversation, not_member, invalid_cursor.
+func (o *Conversations) Members(ctx context.Context, c Caller, conversationID, cursor string, limit int) (rest.Members, error) {
+	out := rest.Members{Members: []rest.Member{}}
+	v, err := o.visible(ctx, c, conversationID)
+	if err != nil {
+		return out, err
+	}
+	if m, _ := v.State.Member(c.User); m.Membership != conversation.Joined {
+		return out, fault.New(fault.NotMember, "you are no longer a member of this conversation")
+	}
+	if _, err := id.ParseUser(cursor); cursor != "" && err != nil {
+		return out, fault.New(fault.InvalidCursor, "the cursor is not one of this list")
+	}
+	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
+	if err != nil {
+		return out, err
+	}
+	for _, u := range joined(v) {
+		if string(u) <= cursor {
+			continue
+		}
+		if len(out.Members) == limit {
+			out.HasMore, out.NextCursor = true, out.Members[limit-1].UserID
+			break
+		}
+		out.Members = append(out.Members, member(v, u, pointers[u]))
+	}
+	return out, nil
+}
+
+func joined(v timeline.View) []id.User {
+	users := make([]id.User, 0, len(v.State.Members))
+	for u, m := range v.State.Members {
+		if m.Membership == conversation.Joined {
+			users = append(users, u)
+		}
+	}
+	slices.Sort(users)
+	return users
+}
+
+func member(v timeline.View, u id.User, p timeline.Pointer) rest.Member {
+	m := v.State.Members[u]
+	return rest.Member{UserID: string(u), Role: m.Role, JoinedAt: m.JoinedAt, DeliveredSeq: p.Delivered, ReadSeq: p.Read}
+}
+
+// AddMembers adds users to a group in one event. Faults: invalid_field, unknown_conversation, not_member, unknown_user,
+// already_member, group_full, insufficient_role, direct_fixed.
+func (o *Conversations) AddMembers(ctx context.Context, c Caller, conversationID string, in rest.AddMembers) (frame.Conversation, error) {
+	v, err := o.visible(ctx, c, conversationID)
+	if err != nil {
+		return frame.Conversation{}, err
+	}
+	if len(in.UserIDs) == 0 {
+		return frame.Conversation{}, fault.Invalid("userIds", "must name a user at least")
+	}
+	if len(in.UserIDs) > o.Limits.MaxMembers {
+		return frame.Conversation{}, fault.New(fault.GroupFull, "a group has at most %d members", o.Limits.MaxMembers)
+	}
+	// The right is checked before the names, so that a member who may not add anyone cannot probe for accounts.
+	probe := conversation.Proposal{Type: frame.TypeMemberAdd, Sender: c.User}
+	if err := conversation.Decide(v.State, probe, o.Limits); err != nil {
+		return frame.Conversation{}, err
+	}
+	users := make([]string, 0, len(in.UserIDs))
+	for _, name := range in.UserIDs {
+		u, err := o.user(ctx, "userIds", name)
+		if err != nil {
+			return frame.Conversation{}, err
+		}
+		users = append(users, string(u))
+	}
+	slices.Sort(users)
+	if err := o.change(ctx, c, v, frame.TypeMemberAdd, frame.Change{UserIDs: slices.Compact(users), Role: conversation.Simple}); err != nil {
+		return frame.Conversation{}, err
+	}
+	return o.Get(ctx, c, conversationID)
+}
+
+// RemoveMember removes a member of a lower role; oneself: leaves. Faults: unknown_conversation, not_member, unknown_user,
+// insufficient_role, direct_fixed.
+func (o *Conversations) RemoveMember(ctx context.Context, c Caller, conversationID, userID string) error {
+	v, err := o.visible(ctx, c, conversationID)
+	if err != nil {
+		return err
+	}
+	if userID == string(c.User) {
+		return o.change(ctx, c, v, frame.TypeMemberLeave, frame.Change{})
+	}
+	u, err := o.target(v, userID)
+	if err != nil {
+		return err
+	}
+	return o.change(ctx, c, v, frame.TypeMemberRemove, frame.Change{UserIDs: []string{string(u)}})
+}
+
+// EditMember changes a member's role. Faults: invalid_field, unknown_conversation, not_member, unknown_user,
+// insufficient_role, direct_fixed.
+func (o *Conversations) EditMember(ctx context.Context, c Caller, conversationID, userID string, in rest.EditMember) (rest.Member, error) {
+	if !slices.Contains([]string{conversation.Owner, conversation.Admin, conversation.Simple}, in.Role) {
+		return rest.Member{}, fault.Invalid("role", "must be owner, admin or member")
+	}
+	v, err := o.visible(ctx, c, conversationID)
+	if err != nil {
+		return rest.Member{}, err
+	}
+	u, err := o.target(v, userID)
+	if err != nil {
+		return rest.Member{}, err
+	}
+	if have := v.State.Members[u]; have.Role != in.Role || v.State.Type() == event.Direct {
+		err := o.change(ctx, c, v, frame.TypeMemberRole, frame.Change{UserIDs: []string{string(u)}, Role: in.Role})
+		if err != nil {
+			return rest.Member{}, err
+		}
+	}
+	if v, err = o.visible(ctx, c, conversationID); err != nil {
+		return rest.Member{}, err
+	}
+	p, err := o.Timeline.Pointer(ctx, v.State.ID, u)
+	return member(v, u, p), err
+}
+
+// target is the joined member a path names.
+func (o *Conversations) target(v timeline.View, userID string) (id.User, error) {
+	u, err := id.ParseUser(userID)
+	if err != nil {
+		return "", fault.Invalid("userId", "is not a user id")
+	}
+	if m, ok := v.State.Member(u); !ok || m.Membership != conversation.Joined {
+		return "", fault.New(fault.UnknownUser, "%s is not a member", u)
+	}
+	return u, nil
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package op
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/feed"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/rest"
+)
+
+// MaxContent is the largest content of an event in bytes, in its canonical form. spec: LIMIT-CONTENT-1
+const MaxContent = 64 << 10
+
+const (
+	maxTempID   = 64
+	maxMediaURL = 2048
+)
+
+// Send appends a message and waits for its commit. Faults: as Begin, and those of the wait.
+func (o *Conversations) Send(ctx context.Context, c Caller, in frame.Send) (frame.Ack, error) {
+	wait, err := o.Begin(ctx, c, in, "")
+	if err != nil {
+		return frame.Ack{}, err
+	}
+	return wait()
+}
+
+// Begin queues a message and returns a function that waits for its ack; messages begun one after the other keep their order.
+// origin is the session that gets the ack instead of the live frame, "" if none. The same tempId again answers the same.
+// Faults: invalid_field, content_too_large, unknown_conversation, not_member, unknown_message, temp_id_conflict, unavailable.
+func (o *Conversations) Begin(ctx context.Context, c Caller, in frame.Send, origin string) (func() (frame.Ack, error), error) {
+	if err := checkSend(in); err != nil {
+		return nil, err
+	}
+	content, err := event.MessageContent(in)
+	if err != nil {
+		return nil, fault.New(fault.MalformedJSON, "the content is not valid UTF-8").Because(err)
+	}
+	if len(content) > MaxContent {
+		return nil, fault.New(fault.ContentTooLarge, "the content of a message has at most %d bytes", MaxContent)
+	}
+	conv, err := id.ParseConversation(in.ConversationID)
+	if err != nil {
+		return nil, fault.New(fault.UnknownConversation, "no such conversation")
+	}
+	if err := o.checkReply(ctx, c, in); err != nil {
+		return nil, err
+	}
+	wait, err := o.Timeline.Begin(ctx, timeline.Command{
+		ConversationID: conv, Device: c.Device, AuthorTime: time.Now().UnixMilli(),
+		Proposal: conversation.Proposal{Type: frame.TypeMessage, Sender: c.User},
+		TempID:   in.TempID, Content: content, Origin: origin,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() (frame.Ack, error) {
+		res, err := wait()
+		if err != nil {
+			return frame.Ack{}, err
+		}
+		return frame.Ack{
+			TempID: in.TempID, ConversationID: in.ConversationID,
+			MessageID: res.MessageID.String(), Seq: res.Seq, Timestamp: res.MessageID.Time(), Status: "sent",
+		}, nil
+	}, nil
+}
+
+// checkSend checks the shape of a message. spec: MSG-SEND-2 MSG-SEND-3
+func checkSend(in frame.Send) error {
+	if in.TempID == "" || len(in.TempID) > maxTempID || strings.ContainsFunc(in.TempID, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
+		return fault.Invalid("tempId", "must be 1 to %d printable ASCII characters without spaces", maxTempID)
+	}
+	if !slices.Contains([]string{"text", "image", "video", "audio", "document"}, in.ContentType) {
+		return fault.Invalid("contentType", "must be text, image, video, audio or document")
+	}
+	if in.Content == "" && in.EncryptedContent == "" && in.MediaURL == "" {
+		return fault.Invalid("content", "a message has content, encryptedContent or mediaUrl")
+	}
+	if len(in.MediaURL) > maxMediaURL || strings.ContainsFunc(in.MediaURL, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return fault.Invalid("mediaUrl", "must be a URL of at most %d bytes", maxMediaURL)
+	}
+	return nil
+}
+
+// checkReply checks that the message replied to is one the sender can read. spec: MSG-REPLY-1
+func (o *Conversations) checkReply(ctx context.Context, c Caller, in frame.Send) error {
+	if in.ReplyToMessageID == "" {
+		return nil
+	}
+	m, err := id.ParseMessage(in.ReplyToMessageID)
+	if err != nil {
+		return fault.Invalid("replyToMessageId", "is not a message id")
+	}
+	v, err := o.visible(ctx, c, in.ConversationID)
+	if err != nil {
+		return err
+	}
+	return o.Timeline.Check(ctx, v.State.ID, c.User, m)
+}
+
+// Receive moves the caller's pointers up to a message. Faults: invalid_field, unknown_conversation, unknown_message, unavailable.
+func (o *Conversations) Receive(ctx context.Context, c Caller, in frame.Delivery) error {
+	if in.Status != "delivered" && in.Status != "read" {
+		return fault.Invalid("status", "must be delivered or read")
+	}
+	conv, err := id.ParseConversation(in.ConversationID)
+	if err != nil {
+		return fault.New(fault.UnknownConversation, "no such conversation")
+	}
+	m, err := id.ParseMessage(in.MessageID)
+	if err != nil {
+		return err
+	}
+	return o.Timeline.Receive(ctx, conv, c.User, m, in.Status == "read")
+}
+
+// History asks for a page of messages. -1 in a bound means that it is not given.
+type History struct {
+	Cursor              string
+	AfterSeq, BeforeSeq int64
+	Limit               int
+}
+
+// Messages answers a page: with AfterSeq from the oldest to the newest, else from the newest to the oldest. Faults:
+// unknown_conversation, invalid_cursor.
+func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID string, in History) (rest.Messages, error) {
+	out := rest.Messages{Messages: []frame.Event{}}
+	v, err := o.visible(ctx, c, conversationID)
+	if err != nil {
+		return out, err
+	}
+	if err := in.resume(); err != nil {
+		return out, err
+	}
+	from, to, _ := v.State.Visible(c.User, v.Head.Seq)
+	r := timeline.Range{From: from, To: to, Limit: in.Limit + 1, Newest: in.AfterSeq < 0}
+	if in.AfterSeq >= 0 {
+		r.From = max(from, in.AfterSeq+1)
+	}
+	if in.BeforeSeq >= 0 {
+		r.To = min(to, in.BeforeSeq-1)
+	}
+	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, r)
+	if err != nil {
+		return out, err
+	}
+	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
+	if err != nil {
+		return out, err
+	}
+	records, err := feed.Records(v, c.User, pointers, events)
+	if err != nil {
+		return out, err
+	}
+	in.page(&out, records, r.Newest)
+	return out, nil
+}
+
+// resume reads the cursor of a page before: its direction and bounds replace those given.
+func (h *History) resume() error {
+	if h.Cursor == "" {
+		return nil
+	}
+	bad := fault.New(fault.InvalidCursor, "the cursor is not one of this list")
+	dir, rest, _ := strings.Cut(h.Cursor, ".")
+	after, before, _ := strings.Cut(rest, ".")
+	a, errA := strconv.ParseInt(after, 10, 64)
+	b, errB := strconv.ParseInt(before, 10, 64)
+	if errA != nil || errB != nil || a < -1 || b < -1 || (dir != "o" && dir != "n") || (dir == "o") != (a >= 0) {
+		return bad
+	}
+	h.AfterSeq, h.BeforeSeq = a, b
+	return nil
+}
+
+// page cuts the records to the limit and names the next page.
+func (h *History) page(out *rest.Messages, records []frame.Event, newest bool) {
+	out.HasMore = len(records) > h.Limit
+	if out.HasMore && newest {
+		records = records[1:]
+	} else if out.HasMore {
+		records = records[:h.Limit]
+	}
+	if newest {
+		slices.Reverse(records)
+	}
+	out.Messages = append(out.Messages, records...)
+	if !out.HasMore {
+		return
+	}
+	last := records[len(records)-1].Seq
+	if newest {
+		out.NextCursor = "n.-1." + strconv.FormatInt(last, 10)
+		return
+	}
+	out.NextCursor = "o." + strconv.FormatInt(last, 10) + "." + strconv.FormatInt(h.BeforeSeq, 10)
+}

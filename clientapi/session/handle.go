@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"parley.chat/clientapi/op"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+)
+
+// frameTime bounds what one frame may take, the commit of a message among it.
+const frameTime = 30 * time.Second
+
+// envelope is a client's frame before its data is read.
+type envelope struct {
+	Type string         `json:"type"`
+	Data jsontext.Value `json:"data"`
+}
+
+// handlers is the table of the frames a client may send.
+var handlers = map[string]func(*conn, []byte) error{
+	frame.SendMessage: (*conn).onSend,
+	frame.DeliveryAck: (*conn).onDelivery,
+	frame.SyncFrame:   (*conn).onSync,
+}
+
+func (s *conn) handle(raw []byte) error {
+	var e envelope
+	if err := op.Decode(raw, &e); err != nil {
+		return err
+	}
+	h, ok := handlers[e.Type]
+	if !ok {
+		return fault.New(fault.UnknownType, "no frame of this type can be sent by a client")
+	}
+	if e.Data == nil {
+		e.Data = jsontext.Value("{}")
+	}
+	if e.Type != frame.SyncFrame && !s.stream.Synced() {
+		return fault.New(fault.SyncRequired, "send sync first")
+	}
+	return h(s, e.Data)
+}
+
+func (s *conn) onSync(data []byte) error {
+	var in frame.SyncRequest
+	if err := op.Decode(data, &in); err != nil {
+		return err
+	}
+	err := s.stream.Resume(s.ctx, in.Cursor)
+	if errors.Is(err, errGone) || s.ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// onSend appends a message and answers when it is committed; meanwhile the next frames are read. The order of the sends is
+// kept: the command is queued before the next frame is read.
+func (s *conn) onSend(data []byte) error {
+	var in frame.Send
+	if err := op.Decode(data, &in); err != nil {
+		return err
+	}
+	select {
+	case s.work <- struct{}{}:
+	case <-s.ctx.Done():
+		return nil
+	}
+	s.sendQueued(in)
+	return nil
+}
+
+func (s *conn) sendQueued(in frame.Send) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), frameTime)
+	wait, err := s.door.Conversations.Begin(ctx, s.caller, in, s.id)
+	finish := func(ack frame.Ack, err error) {
+		defer func() { cancel(); <-s.work }()
+		if err != nil {
+			s.fail(err, in.TempID, in.ConversationID)
+			return
+		}
+		s.send(frame.MessageAck, ack)
+	}
+	if err != nil {
+		finish(frame.Ack{}, err)
+		return
+	}
+	go func() { finish(wait()) }()
+}
+
+func (s *conn) onDelivery(data []byte) error {
+	var in frame.Delivery
+	if err := op.Decode(data, &in); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, frameTime)
+	defer cancel()
+	if err := s.door.Conversations.Receive(ctx, s.caller, in); err != nil {
+		s.fail(err, "", in.ConversationID)
+	}
+	return nil
+}
