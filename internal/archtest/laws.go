@@ -30,7 +30,12 @@ func house() []place {
 	}
 }
 
+// floorOf returns the floor of a package. A test room beside what it tests, such as store/storetest, belongs to the
+// workshop: it may use what it tests, and no program may use it.
 func floorOf(name string) (int, bool) {
+	if strings.HasSuffix(name, "test") {
+		return workshop, true
+	}
 	for _, p := range house() {
 		if within(name, p.dir) {
 			return p.floor, true
@@ -42,36 +47,35 @@ func floorOf(name string) (int, bool) {
 // sideways lists the arrows within one floor that are allowed, each with its reason. A key is "from -> to".
 func sideways() map[string]string {
 	return map[string]string{
-		"protocol/id -> protocol/fault":               "a name that does not parse is a fault of the catalogue",
-		"protocol/canonical -> protocol/fault":        "bytes that are no signed JSON are a fault of the catalogue",
-		"protocol/event -> protocol/canonical":        "the hash of an event is that of its canonical form",
-		"protocol/event -> protocol/id":               "events name users, devices and conversations",
-		"protocol/event -> protocol/fault":            "an event that breaks the schema is a fault of the catalogue",
-		"protocol/event -> protocol/frame":            "the content of a message has one Go form, shared with the frames that carry it",
-		"protocol/frame -> protocol/id":               "frames name users, devices and conversations",
-		"protocol/frame -> protocol/fault":            "the error frame carries a fault",
-		"protocol/rest -> protocol/id":                "bodies name users, devices and conversations",
-		"protocol/rest -> protocol/fault":             "the problem body carries a fault",
-		"protocol/rest -> protocol/event":             "bodies hold settings and content as events do",
-		"protocol/rest -> protocol/frame":             "both faces show the same messages and conversations",
-		"core/timeline -> core/conversation":          "every event passes the rules",
-		"core/fanout -> core/conversation":            "who hears of an event follows from the state after it",
-		"core/feed -> core/conversation":              "a snapshot of a conversation is its folded state",
-		"core/feed -> core/timeline":                  "a page ends at the committed head that the owner knows",
-		"core/feed -> core/fanout":                    "catching up drains the notes that fanout held meanwhile",
-		"clientapi/session -> clientapi/op":           "the socket is a face of the operations",
-		"clientapi/session -> clientapi/socket":       "a session speaks through one connection",
-		"clientapi/rest -> clientapi/op":              "REST is a face of the operations",
-		"clientapi/rest -> clientapi/session":         "the long poll and SSE deliver the frames of a session",
-		"server -> server/config":                     "main reads the configuration",
-		"server -> server/homeserver":                 "main starts what the assembly built",
-		"server -> server/chat":                       "main has the chat command",
-		"server/chat -> sdk":                          "the chat command is a client",
-		"server/homeserver -> server/config":          "the assembly hands each part its values",
-		"server/homeserver -> server/privatepg":       "an installation without a database gets its own",
-		"server/privatepg/pgtest -> server/privatepg": "the test database is a private one",
-		"bench -> sdk":                                "load comes from real clients",
-		"bench -> server/homeserver":                  "the load may run against a server in the same process",
+		"protocol/id -> protocol/fault":         "a name that does not parse is a fault of the catalogue",
+		"protocol/canonical -> protocol/fault":  "bytes that are no signed JSON are a fault of the catalogue",
+		"protocol/event -> protocol/canonical":  "the hash of an event is that of its canonical form",
+		"protocol/event -> protocol/id":         "events name users, devices and conversations",
+		"protocol/event -> protocol/fault":      "an event that breaks the schema is a fault of the catalogue",
+		"protocol/event -> protocol/frame":      "the content of a message has one Go form, shared with the frames that carry it",
+		"protocol/frame -> protocol/id":         "frames name users, devices and conversations",
+		"protocol/frame -> protocol/fault":      "the error frame carries a fault",
+		"protocol/rest -> protocol/id":          "bodies name users, devices and conversations",
+		"protocol/rest -> protocol/fault":       "the problem body carries a fault",
+		"protocol/rest -> protocol/event":       "bodies hold settings and content as events do",
+		"protocol/rest -> protocol/frame":       "both faces show the same messages and conversations",
+		"core/timeline -> core/conversation":    "every event passes the rules",
+		"core/fanout -> core/conversation":      "who hears of an event follows from the state after it",
+		"core/feed -> core/conversation":        "a snapshot of a conversation is its folded state",
+		"core/feed -> core/timeline":            "a page ends at the committed head that the owner knows",
+		"core/feed -> core/fanout":              "catching up drains the notes that fanout held meanwhile",
+		"clientapi/session -> clientapi/op":     "the socket is a face of the operations",
+		"clientapi/session -> clientapi/socket": "a session speaks through one connection",
+		"clientapi/rest -> clientapi/op":        "REST is a face of the operations",
+		"clientapi/rest -> clientapi/session":   "the long poll and SSE deliver the frames of a session",
+		"server -> server/config":               "main reads the configuration",
+		"server -> server/homeserver":           "main starts what the assembly built",
+		"server -> server/chat":                 "main has the chat command",
+		"server/chat -> sdk":                    "the chat command is a client",
+		"server/homeserver -> server/config":    "the assembly hands each part its values",
+		"server/homeserver -> server/privatepg": "an installation without a database gets its own",
+		"bench -> sdk":                          "load comes from real clients",
+		"bench -> server/homeserver":            "the load may run against a server in the same process",
 	}
 }
 

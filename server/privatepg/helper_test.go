@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 func serve(dir string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	c, err := Open(ctx, Options{Dir: dir})
+	c, err := Open(ctx, Options{Dir: dir, Settings: quick()})
 	if err != nil {
 		fmt.Println("error", err)
 		return 1
@@ -159,10 +159,19 @@ func newFolder(t *testing.T) string {
 	return filepath.Join(searchable(t), "data", "postgres")
 }
 
+// quick leaves out the waiting for the disk. A killed process loses nothing by that, only a power cut would.
+func quick() map[string]string { return map[string]string{"fsync": "off"} }
+
 // open opens a cluster that is closed with the test.
 func open(t *testing.T, dir string) *Cluster {
 	t.Helper()
-	c, err := Open(t.Context(), Options{Dir: dir, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil))})
+	return openWith(t, dir, quick())
+}
+
+func openWith(t *testing.T, dir string, settings map[string]string) *Cluster {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(testWriter{t}, nil))
+	c, err := Open(t.Context(), Options{Dir: dir, Log: log, Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestOpen_StartsAFreshDurableClusterWithoutTCP(t *testing.T) {
-	c := open(t, newFolder(t))
+	c := openWith(t, newFolder(t), nil)
 	want := map[string]string{
 		"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "listen_addresses": "",
 		"data_checksums": "on", "server_encoding": "UTF8", "lc_collate": "C.UTF-8", "jit": "off",
