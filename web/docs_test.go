@@ -225,3 +225,19 @@ func TestSearch_FindsPagesRulesCodesAndCalls(t *testing.T) {
 		}
 	}
 }
+
+func TestDocs_WordsOfForceStandOutButNotInCode(t *testing.T) {
+	b := get(t, Docs(), "/docs/40-sync").Body.String()
+	if !strings.Contains(b, "A cursor <strong>MUST NOT</strong> be longer") {
+		t.Error("MUST NOT does not stand out")
+	}
+	if !strings.Contains(b, "it <strong>MAY</strong> cover less") {
+		t.Error("the second word of a sentence does not stand out")
+	}
+}
+
+func TestWords_AreEscapedAndBackticksBecomeCode(t *testing.T) {
+	if got := words("a `<b>` & c"); got != "a <code>&lt;b&gt;</code> &amp; c" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -32,7 +32,7 @@ func prosePages(files fs.FS) ([]page, error) {
 			parser.WithAutoHeadingID(),
 			// Before the parser of links, whose priority is 200.
 			parser.WithInlineParsers(util.Prioritized(requirementParser{}, 150)),
-			parser.WithASTTransformers(util.Prioritized(linkRewriter{}, 500)),
+			parser.WithASTTransformers(util.Prioritized(linkRewriter{}, 500), util.Prioritized(force{}, 510)),
 		),
 		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(requirementRenderer{}, 500))),
 	)

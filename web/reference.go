@@ -40,10 +40,22 @@ type tag struct {
 	Operations []operation
 }
 
+// words escapes a description and sets what stands in backticks as code.
+func words(s string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(s, "`") {
+		if part = template.HTMLEscapeString(part); i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String())
+}
+
 // referencePages makes the pages from the machine-readable files.
 func referencePages(files fs.FS) ([]page, error) {
 	b := &book{files: files, read: map[string]tree{}}
-	t, err := template.New("").Funcs(template.FuncMap{"lower": strings.ToLower}).ParseFS(assets, "assets/reference.html")
+	t, err := template.New("").Funcs(template.FuncMap{"lower": strings.ToLower, "words": words}).ParseFS(assets, "assets/reference.html")
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,10 @@ func Generate(files fs.FS) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	answeredBy, err := operationsByCode(files)
+	if err != nil {
+		return nil, err
+	}
 	limitsPage, err := fs.ReadFile(files, "90-limits.md")
 	if err != nil {
 		return nil, err
@@ -81,7 +85,7 @@ func Generate(files fs.FS) (map[string][]byte, error) {
 	list, err := requirementsFile(reqs)
 	return map[string][]byte{
 		"requirements.yaml": list,
-		"errors.md":         errorsPage(codes),
+		"errors.md":         errorsPage(codes, answeredBy),
 		"90-limits.md":      replaceTable(limitsPage, limitsTable(limits)),
 	}, err
 }
@@ -95,7 +99,7 @@ func requirementsFile(reqs []Requirement) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func errorsPage(codes []Code) []byte {
+func errorsPage(codes []Code, answeredBy map[string][]string) []byte {
 	var b bytes.Buffer
 	b.WriteString("<!-- Generated from errors.yaml by internal/gen/specreq. Edit errors.yaml. -->\n\n# Errors\n\n")
 	b.WriteString("Every refusal carries one of these codes: as a [problem](schemas/problem.json) over HTTP, as an " +
@@ -104,19 +108,59 @@ func errorsPage(codes []Code) []byte {
 		fmt.Fprintf(&b, "\n## %d %s\n", status, http.StatusText(status))
 		for _, c := range codes {
 			if c.Status == status {
-				writeCode(&b, c)
+				writeCode(&b, c, answeredBy[c.Code])
 			}
 		}
 	}
 	return b.Bytes()
 }
 
-func writeCode(b *bytes.Buffer, c Code) {
+// manyOperations is how many operations a code names one by one.
+const manyOperations = 8
+
+func writeCode(b *bytes.Buffer, c Code, operations []string) {
 	fmt.Fprintf(b, "\n### %s\n\n%s\n\nRetry: `%s`", c.Code, c.Meaning, c.Retry)
 	if c.Close != 0 {
 		fmt.Fprintf(b, " · closes a socket with %d", c.Close)
 	}
+	switch n := len(operations); {
+	case n > manyOperations:
+		fmt.Fprintf(b, " · %d operations", n)
+	case n > 0:
+		fmt.Fprintf(b, " · `%s`", strings.Join(operations, "` `"))
+	}
 	fmt.Fprintf(b, " · since %s\n", c.Since)
+}
+
+// operationsByCode reads from openapi.yaml which operations list a code, in the order of the file.
+func operationsByCode(files fs.FS) (map[string][]string, error) {
+	raw, err := fs.ReadFile(files, "openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Paths yaml.Node `yaml:"paths"`
+	}
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	out := map[string][]string{}
+	for i := 1; i < len(doc.Paths.Content); i += 2 {
+		item := doc.Paths.Content[i]
+		for j := 1; j < len(item.Content); j += 2 {
+			var op struct {
+				ID     string   `yaml:"operationId"`
+				Errors []string `yaml:"x-errors"`
+			}
+			if err := item.Content[j].Decode(&op); err != nil {
+				return nil, fmt.Errorf("read openapi.yaml: %w", err)
+			}
+			for _, c := range op.Errors {
+				out[c] = append(out[c], op.ID)
+			}
+		}
+	}
+	return out, nil
 }
 
 func statuses(codes []Code) []int {
@@ -130,7 +174,7 @@ func statuses(codes []Code) []int {
 
 func limitsTable(limits []Limit) string {
 	var b strings.Builder
-	b.WriteString("| limit | value | of | beyond it |\n|---|--:|---|---|\n")
+	b.WriteString("| limit | value | of | beyond it |\n|---|---|---|---|\n")
 	for _, l := range limits {
 		value, beyond := fmt.Sprintf("%d %s", l.Value, l.Unit), ""
 		if l.Max > 0 {
@@ -141,10 +185,11 @@ func limitsTable(limits []Limit) string {
 		}
 		name := "`" + l.Name + "`"
 		if l.Discovery {
-			name += " (in discovery)"
+			name += " *"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, value, l.Of, beyond)
 	}
+	b.WriteString("\n\\* told by discovery.\n")
 	return b.String()
 }
 

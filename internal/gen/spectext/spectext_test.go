@@ -64,8 +64,9 @@ func TestRequirements_BadProseIsRefused(t *testing.T) {
 func TestGenerate_IsStableOnItsOwnOutput(t *testing.T) {
 	files := fstest.MapFS{
 		"errors.yaml":  {Data: []byte(`- {code: too_big, status: 413, retry: never, close: 1009, since: "1.0", meaning: "Too big."}`)},
+		"openapi.yaml": {Data: []byte("paths:\n  /b:\n    get: {operationId: readB, x-errors: [too_big]}\n  /a:\n    put: {operationId: writeA, x-errors: [too_big]}\n")},
 		"limits.yaml":  {Data: []byte(`- {name: size, value: 5, max: 9, unit: bytes, error: too_big, discovery: true, of: "a thing"}`)},
-		"90-limits.md": {Data: []byte("# Limits\n\nIt MUST fit. [A-FIT-1]\n\n<!-- limits -->\nold\n<!-- end -->\nafter\n")},
+		"90-limits.md": {Data: []byte("# Limits\n\nIt MUST fit. [A-FIT-1]\n\n<!-- limits -->\nstale\n<!-- end -->\nafter\n")},
 	}
 	first, err := Generate(files)
 	if err != nil {
@@ -82,15 +83,15 @@ func TestGenerate_IsStableOnItsOwnOutput(t *testing.T) {
 		t.Errorf("the second run differs:\n%s", diff)
 	}
 	for name, part := range map[string]string{
-		"90-limits.md":      "| `size` (in discovery) | 5 bytes, up to 9 | a thing | [too_big](errors.md#too_big) |",
-		"errors.md":         "### too_big\n\nToo big.\n\nRetry: `never` · closes a socket with 1009",
+		"90-limits.md":      "| `size` * | 5 bytes, up to 9 | a thing | [too_big](errors.md#too_big) |",
+		"errors.md":         "### too_big\n\nToo big.\n\nRetry: `never` · closes a socket with 1009 · `readB` `writeA` · since 1.0",
 		"requirements.yaml": "- id: A-FIT-1",
 	} {
 		if !strings.Contains(string(first[name]), part) {
 			t.Errorf("%s lacks %q:\n%s", name, part, first[name])
 		}
 	}
-	if page := string(first["90-limits.md"]); strings.Contains(page, "old") || !strings.HasSuffix(page, "after\n") {
+	if page := string(first["90-limits.md"]); strings.Contains(page, "stale") || !strings.HasSuffix(page, "after\n") {
 		t.Errorf("the page around the table is wrong:\n%s", page)
 	}
 }
