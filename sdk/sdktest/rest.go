@@ -152,7 +152,12 @@ func (f *Server) renew(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, fault.New(fault.RefreshInvalid, "unknown"))
 		return
 	}
-	reply(w, f.issue(old.UserID, old.DeviceID), nil)
+	next := f.issue(old.UserID, old.DeviceID)
+	if f.LoseRefreshes > 0 {
+		f.LoseRefreshes--
+		panic(http.ErrAbortHandler) // Cuts the connection.
+	}
+	reply(w, next, nil)
 }
 
 func (f *Server) logout(s rest.Session, _ *http.Request) (any, error) {

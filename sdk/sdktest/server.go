@@ -30,6 +30,8 @@ type Server struct {
 	Page      int // events in one sync frame; 0 is all
 	ExpiresIn int // of access tokens, seconds
 
+	LoseRefreshes int // so many refreshes are done without their answer arriving
+
 	OnSend func(n int, s frame.Send) Verdict            // what becomes of the nth send
 	OnCall func(w http.ResponseWriter, key string) bool // true if it answered; key as in Called; not under the lock
 	OnLive func(e frame.Event) []frame.Event            // what goes out live in place of e
