@@ -21,17 +21,28 @@ func reserved(name string) bool {
 	return strings.Trim(name, "._-") == "" || strings.Contains(reservedNames, " "+name+" ")
 }
 
-// ParsePhone reads a phone number with its country code and returns it in E.164.
+// maxE164 is a plus and fifteen digits.
+const maxE164 = 16
+
+// ParsePhone reads a phone number with its country code and returns it in E.164. A number has one form: what is returned
+// reads as itself, else one subscriber could hold two accounts.
 func ParsePhone(s string) (string, error) {
-	wrong := fault.Invalid("phoneNumber", "must be a phone number in E.164, as +4930123456")
-	if len(s) > 32 || !strings.HasPrefix(s, "+") {
-		return "", wrong
+	number, ok := formatPhone(s)
+	if again, same := formatPhone(number); !ok || !same || again != number || len(number) > maxE164 {
+		return "", fault.Invalid("phoneNumber", "must be a phone number in E.164, as +4930123456")
+	}
+	return number, nil
+}
+
+func formatPhone(s string) (string, bool) {
+	if len(s) > 2*maxE164 || !strings.HasPrefix(s, "+") {
+		return "", false
 	}
 	n, err := phonenumbers.Parse(s, "ZZ")
 	if err != nil || !phonenumbers.IsPossibleNumber(n) {
-		return "", wrong
+		return "", false
 	}
-	return phonenumbers.Format(n, phonenumbers.E164), nil
+	return phonenumbers.Format(n, phonenumbers.E164), true
 }
 
 const (

@@ -71,7 +71,7 @@ func FuzzParsePhone(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(got) > 20 || got[0] != '+' || strings.Trim(got[1:], "0123456789") != "" {
+		if len(got) > maxE164 || got[0] != '+' || strings.Trim(got[1:], "0123456789") != "" {
 			t.Errorf("%q became %q", s, got)
 		}
 		if again, err := ParsePhone(got); err != nil || again != got {
