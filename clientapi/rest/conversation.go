@@ -68,7 +68,7 @@ func memberRoutes(o *op.Conversations) []Route {
 	return []Route{
 		{Method: "GET", Path: conversationPath + "/members", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			q := c.Query()
-			cursor, limit := q.String("cursor", maxCursor), q.Int("limit", 50, 1, 200)
+			cursor, limit := q.String("cursor", maxCursor), q.Int("limit", 50, 1, 100)
 			if err := q.Err(); err != nil {
 				return nil, err
 			}

@@ -27,7 +27,7 @@ const (
 const MaxFrame = 128 << 10
 
 const (
-	socketsPerDevice = 10
+	SocketsPerDevice = 10 // the oldest is closed
 	catchUps         = 16 // at a time, so that a lost note does not ask the database for everyone at once
 )
 
@@ -44,6 +44,7 @@ type Door struct {
 	mu       sync.Mutex
 	closed   bool
 	open     map[holder][]*conn // oldest first
+	events   map[*eventSink]struct{}
 }
 
 type holder struct {
@@ -55,13 +56,14 @@ func (d *Door) init() {
 	d.once.Do(func() {
 		d.catching = make(chan struct{}, catchUps)
 		d.open = map[holder][]*conn{}
+		d.events = map[*eventSink]struct{}{}
 	})
 }
 
 // Upgrade turns the request into a session of the caller. Faults: subprotocol_required, origin_refused, draining.
 func (d *Door) Upgrade(c op.Caller, w http.ResponseWriter, r *http.Request) error {
 	d.init()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	ctx, cancel := context.WithCancel(context.Background()) // The request's would keep the request in memory.
 	s := &conn{door: d, caller: c, id: rand.Text(), ctx: ctx, cancel: cancel, work: make(chan struct{}, inFlight)}
 	s.stream = d.Feed.Open(s.id, c.User, c.Device, s)
 	ws, err := socket.Accept(w, r, socket.Options{
@@ -96,7 +98,7 @@ func (d *Door) admit(s *conn) bool {
 	key := holder{s.caller.User, s.caller.Device}
 	d.open[key] = append(d.open[key], s)
 	var oldest *conn
-	if len(d.open[key]) > socketsPerDevice {
+	if len(d.open[key]) > SocketsPerDevice {
 		oldest = d.open[key][0]
 		d.open[key] = d.open[key][1:]
 	}
@@ -133,10 +135,30 @@ func (d *Door) Close() {
 	for _, list := range d.open {
 		all = append(all, list...)
 	}
+	for s := range d.events {
+		s.Close(fault.Draining)
+	}
 	d.mu.Unlock()
 	for _, s := range all {
 		s.Close(fault.Draining)
 	}
+}
+
+// enter notes an event stream; it is false while the door is closed.
+func (d *Door) enter(s *eventSink) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.events[s] = struct{}{}
+	return true
+}
+
+func (d *Door) exit(s *eventSink) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.events, s)
 }
 
 // Ticket finds the one-time ticket among the offered subprotocols, "" if there is none.

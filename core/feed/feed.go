@@ -59,12 +59,13 @@ type Feed struct{ Options }
 // New makes a Feed.
 func New(o Options) *Feed { return &Feed{o} }
 
-// Sizes of one page. spec: SYNC-PAGE-1
+// Sizes of one page. pageBytes leaves room in a frame of 256 KiB for one conversation more, with the largest event twice.
 const (
 	pageConversations = 50
 	pageEvents        = 200
-	pageBytes         = 256 << 10
-	newestEvents      = 20 // of one conversation; the rest is a gap
+	pageBytes         = 96 << 10
+	newestEvents      = 20  // of one conversation; the rest is a gap
+	recordBytes       = 400 // of a record beside its content
 )
 
 // Encode makes the opaque form of a cursor for the user.

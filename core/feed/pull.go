@@ -30,11 +30,11 @@ func (p *Page) Empty() bool {
 // Pull reads one page of what moved for u since the cursor. With HasMore the next page follows at Next. Faults:
 // InvalidCursor if the cursor is ahead of the log, Unavailable.
 func (f *Feed) Pull(ctx context.Context, u id.User, since Cursor) (*Page, error) {
+	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{}, ends: f.ends()}
 	index, err := f.Log.UserIndex(ctx, u)
 	if err != nil {
 		return nil, away(err)
 	}
-	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{}}
 	p.page.Messages, p.page.Conversations, p.page.Receipts = []frame.Event{}, []frame.Conversation{}, []frame.Receipt{}
 	by := map[id.Shard][]Membership{}
 	for _, m := range index {
@@ -63,6 +63,22 @@ type puller struct {
 	next  Cursor
 	page  *Page
 	bytes int
+	ends  []end
+}
+
+// end is the committed end of a shard. All are read before the index: a conversation that is not in the index yet then lies
+// past them, and is not skipped.
+type end struct {
+	timeline.Position
+	err error
+}
+
+func (f *Feed) ends() []end {
+	out := make([]end, f.Shards)
+	for n := range out {
+		out[n].Position, out[n].err = f.Owner.Position(id.Shard(n))
+	}
+	return out
 }
 
 // movedConv is a conversation that moved, and where.
@@ -74,7 +90,7 @@ type movedConv struct {
 
 func (p *puller) shard(ctx context.Context, n id.Shard, index []Membership) error {
 	since, after := p.next.at[n], int64(-1)
-	upto, err := p.feed.Owner.Position(n)
+	upto, err := p.ends[n].Position, p.ends[n].err
 	if err != nil {
 		return err
 	}
@@ -178,6 +194,10 @@ func (p *puller) add(ctx context.Context, n id.Shard, c movedConv, since timelin
 		p.page.Receipts = append(p.page.Receipts, receipts...)
 	}
 	p.page.Conversations = append(p.page.Conversations, summary)
+	p.bytes += recordBytes
+	if summary.LastMessage != nil {
+		p.bytes += len(summary.LastMessage.Content)
+	}
 	return nil
 }
 
@@ -188,8 +208,8 @@ func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Con
 	if err != nil {
 		return away(err)
 	}
-	if len(events) > newestEvents {
-		events = events[1:]
+	if kept := p.fit(events); len(kept) < len(events) {
+		events = kept
 		low, err := p.feed.Log.SeqAt(ctx, v.Shard, v.Conv, pos, visible[0]-1, events[0].Seq)
 		if err != nil {
 			return away(err)
@@ -200,11 +220,22 @@ func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Con
 	if err != nil {
 		return err
 	}
-	for i := range records {
-		p.bytes += len(events[i].Content) + 300
-	}
 	p.page.Messages = append(p.page.Messages, records...)
 	return nil
+}
+
+// fit keeps the newest events that the page has room for, one at least.
+func (p *puller) fit(events []*conversation.Event) []*conversation.Event {
+	kept := len(events)
+	for kept > 0 && len(events)-kept < newestEvents {
+		size := len(events[kept-1].Content) + recordBytes
+		if kept < len(events) && p.bytes+size > pageBytes {
+			break
+		}
+		p.bytes += size
+		kept--
+	}
+	return events[kept:]
 }
 
 // away is the answer while the database does not answer.

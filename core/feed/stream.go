@@ -20,6 +20,8 @@ type Sink interface {
 	Push(f *fanout.Frame) bool
 	// PushPage appends a frame when there is room for it, and blocks until then, until ctx is done or the connection is gone.
 	PushPage(ctx context.Context, payload []byte) error
+	// Later runs f soon on a goroutine of the connection, with a context that ends with it.
+	Later(f func(context.Context))
 	// Close ends the connection with the code's close code.
 	Close(code fault.Code)
 }
@@ -59,14 +61,13 @@ type Stream struct {
 	base     map[id.Shard]int64 // marks as of the last pull
 	sent     int                // live frames since the last cursor frame
 	cursorAt time.Time
-	lost     chan struct{}
 }
 
 // Open makes a stream that is idle until Resume. sessionID is unique on the node.
 func (f *Feed) Open(sessionID string, u id.User, d id.Device, sink Sink) *Stream {
 	return &Stream{
 		feed: f, sink: sink, id: sessionID, user: u, device: d,
-		cursor: newCursor(), base: map[id.Shard]int64{}, lost: make(chan struct{}, 1),
+		cursor: newCursor(), base: map[id.Shard]int64{},
 	}
 }
 
@@ -105,7 +106,7 @@ func (s *Stream) Deliver(n *fanout.Note) {
 	}
 }
 
-// Lost implements fanout.Session: the stream catches up from the log in CatchUp's goroutine.
+// Lost implements fanout.Session: the stream catches up from the log.
 func (s *Stream) Lost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,27 +115,23 @@ func (s *Stream) Lost() {
 		s.again = true
 	case live:
 		s.phase, s.held = pulling, nil
-		select {
-		case s.lost <- struct{}{}:
-		default:
-		}
+		s.sink.Later(s.catchUp)
 	}
 }
 
-// CatchUp pulls whenever Lost was called, until ctx is done. Run it on a goroutine of the connection, or only when LostC fires.
-func (s *Stream) CatchUp(ctx context.Context) {
+func (s *Stream) catchUp(ctx context.Context) {
 	s.resuming.Lock()
 	defer s.resuming.Unlock()
 	s.mu.Lock()
 	since, wanted := s.cursor.clone(), s.phase == pulling
 	s.mu.Unlock()
-	if wanted {
-		s.run(ctx, since, false)
+	if !wanted {
+		return
+	}
+	if err := s.run(ctx, since, false); err != nil {
+		s.sink.Close(fault.SlowReader) // The client connects again and syncs with its cursor.
 	}
 }
-
-// LostC fires when CatchUp should be called.
-func (s *Stream) LostC() <-chan struct{} { return s.lost }
 
 // Overflow stops live delivery: the connection dropped what was pending, or refused a frame. The client has to sync.
 func (s *Stream) Overflow() {
@@ -253,4 +250,3 @@ func (s *Stream) pushCursor() {
 		s.stop()
 	}
 }
-

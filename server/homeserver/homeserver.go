@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homeserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"parley.chat/clientapi/session"
+	"parley.chat/core/account"
+	"parley.chat/core/conversation"
+	"parley.chat/core/fanout"
+	"parley.chat/core/feed"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/id"
+	"parley.chat/server/config"
+	"parley.chat/server/privatepg"
+	"parley.chat/store"
+)
+
+// Version is the release, set by the linker.
+var Version = "dev"
+
+// drainTime is how long requests under way may take once the node stops.
+const drainTime = 10 * time.Second
+
+// Options change what a configuration cannot. Tests use them.
+type Options struct {
+	Clock      func() time.Time
+	Fail       func(point string) // crash tests: see timeline.Options
+	Limits     account.Limits
+	HashCost   account.Cost
+	AccessLife time.Duration
+	Bus        func(fanout.Node) fanout.Bus // nil: one node, no links
+	Placement  fanout.Placement
+}
+
+// Homeserver is an assembled node. Make it with New.
+type Homeserver struct {
+	cfg      config.Config
+	opt      Options
+	log      *slog.Logger
+	identity *identity
+	cluster  *privatepg.Cluster
+	store    *store.Store
+	fanout   *fanout.Fanout
+	timeline *timeline.Timeline
+	feed     *feed.Feed
+	accounts *account.Accounts
+	door     *session.Door
+	metrics  *prometheus.Registry
+	listener net.Listener
+	http     *http.Server
+	monitor  net.Listener // of metrics.listen, nil if there is none
+}
+
+// New makes the parts: the database answers and is migrated, the listener is open. Call Run, or Close if it is not to run.
+func New(ctx context.Context, cfg config.Config, log *slog.Logger, opt Options) (*Homeserver, error) {
+	h := &Homeserver{cfg: cfg, opt: opt, log: log, metrics: prometheus.NewRegistry()}
+	if err := h.open(ctx); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Homeserver) open(ctx context.Context) (err error) {
+	if h.identity, err = openIdentity(h.cfg.DataDir, h.cfg.Node.ID); err != nil {
+		return err
+	}
+	if h.listener, err = net.Listen("tcp", h.cfg.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if h.cfg.Metrics.Listen != "" {
+		if h.monitor, err = net.Listen("tcp", h.cfg.Metrics.Listen); err != nil {
+			return fmt.Errorf("listen for metrics: %w", err)
+		}
+	}
+	if h.store, h.cluster, err = openDatabase(ctx, h.cfg, h.log); err != nil {
+		return err
+	}
+	h.assemble()
+	return h.registrationTokens(ctx)
+}
+
+// assemble makes the joints between the floors.
+func (h *Homeserver) assemble() {
+	limits := conversation.Limits{MaxMembers: h.cfg.Groups.MaxMembers}
+	node := fanout.Node(h.identity.node)
+	fo := fanout.Options{Self: node, Placement: h.opt.Placement, Log: h.part("fanout")}
+	if h.opt.Bus != nil {
+		fo.Bus = h.opt.Bus(node)
+	}
+	h.fanout = fanout.New(fo)
+	h.timeline = timeline.New(timeline.Options{
+		Store: h.store, Out: h.fanout, Node: h.identity.node, Limits: limits, Log: h.part("timeline"),
+		Clock: h.opt.Clock, Fail: h.opt.Fail,
+	})
+	h.feed = feed.New(feed.Options{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards, Realm: h.identity.realm()})
+	h.accounts = account.New(account.Config{
+		Server: id.Server(h.cfg.ServerName), Shards: h.cfg.Database.Shards, Mode: account.Mode(h.cfg.Registration.Mode),
+		AccessLife: h.opt.AccessLife, Limits: h.opt.Limits, Log: h.part("account"),
+	}, h.store, account.NewArgon2(h.opt.HashCost, 2*runtime.GOMAXPROCS(0), 5*time.Second), revocations{h.fanout})
+	h.assembleHTTP(limits)
+}
+
+func (h *Homeserver) part(name string) *slog.Logger { return h.log.With(slog.String("part", name)) }
+
+// revocations closes the live sessions of a device that ended.
+type revocations struct{ out *fanout.Fanout }
+
+func (r revocations) Revoked(u id.User, d id.Device) { r.out.Revoke(u, d, fault.DeviceRemoved) }
+
+// users tells the doors who has an active account.
+type users struct{ accounts *account.Accounts }
+
+func (u users) Exists(ctx context.Context, name id.User) (bool, error) {
+	_, err := u.accounts.Profile(ctx, name)
+	if fault.Is(err, fault.UnknownUser) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Address is where HTTP is served.
+func (h *Homeserver) Address() string { return h.listener.Addr().String() }
+
+// Cluster is the private PostgreSQL, nil with a configured database. It is for crash tests.
+func (h *Homeserver) Cluster() *privatepg.Cluster { return h.cluster }
+
+// Store is the store, for tests that read the log back.
+func (h *Homeserver) Store() *store.Store { return h.store }
+
+// Run serves until ctx is done or a part fails, then stops in order and returns the first failure.
+func (h *Homeserver) Run(ctx context.Context) error {
+	defer h.Close()
+	// Each floor stops after those above it: doors, core, database.
+	database, stopDatabase := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDatabase()
+	core, stopCore := context.WithCancel(database)
+	defer stopCore()
+	lower, lowerCtx := errgroup.WithContext(database)
+	if h.cluster != nil {
+		lower.Go(func() error { return h.cluster.Run(lowerCtx) })
+	}
+	middle, middleCtx := errgroup.WithContext(core)
+	middle.Go(func() error { return h.timeline.Run(middleCtx) })
+	middle.Go(func() error { return h.fanout.Run(middleCtx) })
+	middle.Go(func() error { return h.accounts.Run(middleCtx) })
+	doors := h.serve()
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-doors:
+	case <-middleCtx.Done():
+	case <-lowerCtx.Done():
+	}
+	h.log.Info("stopping")
+	h.stopDoors()
+	stopCore()
+	err = errors.Join(err, middle.Wait())
+	release, cancel := context.WithTimeout(database, time.Second)
+	defer cancel()
+	if e := h.store.Release(release, h.identity.node); e != nil {
+		h.log.Warn("leases not released; they expire by themselves", slog.Any("error", e))
+	}
+	h.store.Close()
+	stopDatabase()
+	return errors.Join(err, lower.Wait())
+}
+
+// Close lets go what New took. After Run it does nothing more.
+func (h *Homeserver) Close() {
+	if h.listener != nil {
+		_ = h.listener.Close()
+	}
+	if h.monitor != nil {
+		_ = h.monitor.Close()
+	}
+	if h.store != nil {
+		h.store.Close()
+	}
+	if h.cluster != nil {
+		_ = h.cluster.Close()
+	}
+	if h.identity != nil {
+		_ = h.identity.lock.Close()
+	}
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homeserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"parley.chat/clientapi/op"
+	"parley.chat/clientapi/rest"
+	"parley.chat/clientapi/session"
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/id"
+	wire "parley.chat/protocol/rest"
+	"parley.chat/web"
+)
+
+// assembleHTTP makes the doors.
+func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
+	accounts := op.NewAccounts(h.accounts)
+	conversations := &op.Conversations{
+		Timeline: h.timeline, Feed: h.feed, Users: users{h.accounts},
+		Server: id.Server(h.cfg.ServerName), Limits: limits, Log: h.part("op"),
+	}
+	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Log: h.part("session")}
+	routes := rest.AccountRoutes(accounts)
+	routes = append(routes, rest.ConversationRoutes(conversations)...)
+	routes = append(routes, rest.FeedRoutes(h.feed, h.fanout, h.door, accounts, accounts)...)
+	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: func(error) bool { return !h.timeline.Ready() }})
+
+	mux := http.NewServeMux()
+	mux.Handle("/", api)
+	mux.Handle("GET /docs", web.Docs())
+	mux.Handle("GET /docs/", web.Docs())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	mux.HandleFunc("GET /readyz", h.ready)
+	mux.HandleFunc("GET /.well-known/parley/client", h.discovery)
+	h.measure()
+	if h.monitor == nil {
+		mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}))
+	}
+	h.http = &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(h.part("http").Handler(), slog.LevelDebug),
+	}
+}
+
+func (h *Homeserver) measure() {
+	h.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	gauge := func(name, help string, f func() float64) {
+		h.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+	}
+	gauge("parley_fanout_sessions", "Live sessions on this node.", func() float64 { return float64(h.fanout.Sessions()) })
+	gauge("parley_timeline_ready", "1 if this node owns its shards and the database answers.", func() float64 {
+		if h.timeline.Ready() {
+			return 1
+		}
+		return 0
+	})
+}
+
+// ready tells whether a send would be accepted now.
+func (h *Homeserver) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if !h.timeline.Ready() || h.store.Ping(ctx) != nil {
+		w.Header().Set("Retry-After", "1")
+		answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable"})
+		return
+	}
+	answer(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Cache-Control", "max-age=300")
+	answer(w, http.StatusOK, wire.Discovery{
+		ServerName: h.cfg.ServerName,
+		Versions:   []string{"1.0"},
+		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "sync.socket", "sync.poll", "sync.sse"},
+		Software:   wire.Software{Name: "parley", Version: Version},
+		Limits: map[string]int64{
+			"contentBytes": op.MaxContent, "groupMembers": int64(h.cfg.Groups.MaxMembers), "socketsPerDevice": session.SocketsPerDevice,
+		},
+	})
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // The client is gone; nothing was promised to it.
+}
+
+// serve starts the listeners; the channel gets the first failure.
+func (h *Homeserver) serve() <-chan error {
+	failed := make(chan error, 2)
+	start := func(srv *http.Server, l net.Listener) {
+		go func() {
+			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+	}
+	start(h.http, h.listener)
+	if h.monitor != nil {
+		srv := &http.Server{Handler: promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}), ReadHeaderTimeout: 10 * time.Second}
+		h.http.RegisterOnShutdown(func() { _ = srv.Close() })
+		start(srv, h.monitor)
+	}
+	return failed
+}
+
+// stopDoors sends sessions away and waits for requests under way.
+func (h *Homeserver) stopDoors() {
+	h.door.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := h.http.Shutdown(ctx); err != nil {
+		h.log.Warn("requests cut off at the end", slog.Any("error", err))
+		_ = h.http.Close()
+	}
+}
