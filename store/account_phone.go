@@ -40,7 +40,7 @@ func (s *Store) ReleasePhone(ctx context.Context, number string, u id.User, at i
 }
 
 const (
-	putRegistration    = `INSERT INTO registration_tokens (shard, hash, uses_left, until) VALUES ($1, $2, $3, $4)`
+	putRegistration    = `INSERT INTO registration_tokens (shard, hash, uses_left, until) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
 	useRegistration    = `UPDATE registration_tokens SET uses_left = uses_left - 1 WHERE shard = $1 AND hash = $2 AND uses_left > 0 AND until > $3`
 	returnRegistration = `UPDATE registration_tokens SET uses_left = uses_left + 1 WHERE shard = $1 AND hash = $2`
 )
