@@ -73,7 +73,7 @@ type world struct {
 	p    *pipes
 	f    *sdktest.Server
 	c    *Client
-	seen *[]Update
+	seen func() []Update
 }
 
 // bubble runs a client against a server in fake time in a bubble.
@@ -91,6 +91,7 @@ func bubble(t *testing.T, do func(t *testing.T, w world)) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
 		var seen []Update
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = c.Run(ctx) })
@@ -98,14 +99,20 @@ func bubble(t *testing.T, do func(t *testing.T, w world)) {
 			for {
 				select {
 				case u := <-c.Events():
+					mu.Lock()
 					seen = append(seen, u)
+					mu.Unlock()
 				case <-ctx.Done():
 					return
 				}
 			}
 		})
 		synctest.Wait()
-		do(t, world{p, f, c, &seen})
+		do(t, world{p, f, c, func() []Update {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(seen)
+		}})
 		cancel()
 		wg.Wait()
 		f.Stop()
@@ -125,7 +132,7 @@ func TestRun_ReceiptsLeaveAtMostEvery200Milliseconds(t *testing.T) {
 		if got := len(w.f.Received(frame.DeliveryAck)); got < 5 || got > 6 {
 			t.Errorf("%d receipts in a second", got)
 		}
-		if n := len(texts(*w.seen)); n != 100 {
+		if n := len(texts(w.seen())); n != 100 {
 			t.Errorf("%d messages", n)
 		}
 	})
@@ -146,7 +153,7 @@ func TestRun_UnansweredSendIsRepeatedOnTheSameConnection(t *testing.T) {
 		if got := w.f.Stored(conv); !slices.Equal(got, []string{"once"}) {
 			t.Errorf("stored %q", got)
 		}
-		if n := count(*w.seen, isLive); n != 1 {
+		if n := count(w.seen(), isLive); n != 1 {
 			t.Errorf("%d connections", n)
 		}
 	})
@@ -165,12 +172,12 @@ func TestRun_HoleThatDoesNotCloseIsFetchedAfterAMoment(t *testing.T) {
 		w.f.Say(conv, "bob@x", "after")
 		time.Sleep(holdFor - time.Millisecond)
 		synctest.Wait()
-		if got := texts(*w.seen); len(got) != 0 {
+		if got := texts(w.seen()); len(got) != 0 {
 			t.Errorf("too early: %q", got)
 		}
 		time.Sleep(2 * time.Millisecond)
 		synctest.Wait()
-		if got := texts(*w.seen); !slices.Equal(got, []string{"lost", "after"}) {
+		if got := texts(w.seen()); !slices.Equal(got, []string{"lost", "after"}) {
 			t.Errorf("messages %q", got)
 		}
 	})
@@ -189,7 +196,7 @@ func TestRun_TokensAreRefreshedWhileIdle(t *testing.T) {
 		if n := w.f.Called("POST refresh"); n < 6 || n > 7 {
 			t.Errorf("%d refreshes in an hour", n)
 		}
-		if n := count(*w.seen, isLive); n != 1 {
+		if n := count(w.seen(), isLive); n != 1 {
 			t.Errorf("%d connections", n)
 		}
 	})
@@ -203,7 +210,7 @@ func TestRun_PausesGrowWhileTheServerDropsEveryConnection(t *testing.T) {
 		}
 		synctest.Wait()
 		// With the pause at its maximum of 30 s, ten minutes hold 20 to 40 attempts, and a few short ones before.
-		if n := count(*w.seen, isLive); n < 20 || n > 50 {
+		if n := count(w.seen(), isLive); n < 20 || n > 50 {
 			t.Errorf("%d connections in ten minutes", n)
 		}
 	})
