@@ -99,6 +99,12 @@ func TestSeal_RefusesWhatAMessageIDCannotCarry(t *testing.T) {
 			t.Errorf("%s: sealed as %s", name, e.MessageID)
 		}
 	}
+	w.head, w.now = head, 1<<48-1001 // A proposal takes a second.
+	w.head.Seq = id.MaxSeq - 1
+	last, err := w.propose(conversation.Proposal{Type: frame.TypeMessage, Sender: full("alice")})
+	if err != nil || last.MessageID.Seq() != id.MaxSeq || last.MessageID.Time() != 1<<48-1 {
+		t.Errorf("the last of all: %s, %v", last.MessageID, err)
+	}
 	e := *w.log[0]
 	if _, err := conversation.Seal(&e, conversation.Head{}, nil, -1); err != nil || e.HubTime != 0 {
 		t.Errorf("a clock before 1970 is not held at the zero head: %d, %v", e.HubTime, err)
@@ -251,6 +257,43 @@ func TestApply_RefusesWhatCannotStandInTheLog(t *testing.T) {
 		edit(w, e)
 		if s, err := conversation.Apply(w.state, e); err == nil {
 			t.Errorf("%s: folded into %s", name, describe(s))
+		}
+	}
+}
+
+// A follower folds what the hub put into the log: what makes no sense there must leave the state sound.
+func TestApply_FoldsWhatNobodyHadTheRightTo(t *testing.T) {
+	const before = "owners alice, left bob"
+	for name, c := range map[string]struct{ typ, sender, content, want string }{
+		"a role for a past member": {frame.TypeMemberRole, "alice", `{"role":"owner","userIds":["bob@example.org"]}`, before},
+		"a role for a stranger":    {frame.TypeMemberRole, "alice", `{"role":"owner","userIds":["mallory@example.org"]}`, before},
+		"a past member leaves":     {frame.TypeMemberLeave, "bob", `{}`, before},
+		"a stranger leaves":        {frame.TypeMemberLeave, "mallory", `{}`, before},
+		"a stranger is removed":    {frame.TypeMemberRemove, "alice", `{"userIds":["mallory@example.org"]}`, before},
+		"a member is added again":  {frame.TypeMemberAdd, "alice", `{"userIds":["alice@example.org"]}`, before},
+		"one is added twice": {frame.TypeMemberAdd, "alice", `{"userIds":["carol@example.org","carol@example.org"]}`,
+			"owners alice, members carol, left bob"},
+		"the last owner is removed": {frame.TypeMemberRemove, "mallory", `{"userIds":["alice@example.org"]}`, "left bob, removed alice"},
+	} {
+		w := small(t)
+		if _, err := w.propose(conversation.Proposal{Type: frame.TypeMemberLeave, Sender: full("bob")}); err != nil {
+			t.Fatal(err)
+		}
+		after, err := conversation.Apply(w.state, &conversation.Event{
+			ConversationID: w.id, Seq: 3, Type: c.typ, Sender: full(c.sender), Content: []byte(c.content),
+		})
+		if err != nil || describe(after) != c.want {
+			t.Errorf("%s: got %s, %v; want %s", name, describe(after), err, c.want)
+			continue
+		}
+		joined := 0
+		for _, m := range after.Members {
+			if m.Membership == conversation.Joined {
+				joined++
+			}
+		}
+		if after.Joined != joined || after.Members[full("bob")].LeftSeq != 2 {
+			t.Errorf("%s: %d of %d joined, bob left at %d", name, after.Joined, joined, after.Members[full("bob")].LeftSeq)
 		}
 	}
 }
