@@ -19,7 +19,7 @@ const (
 )
 
 // Validate checks the form of a create object: whoever makes or reads one gets the same answer. The error is a
-// *fault.Error that names the field. spec: LOG-CREATE-2
+// *fault.Error that names the field. spec: LOG-CREATE-1 LOG-CREATE-2 LOG-CREATE-3
 func (c Create) Validate() error {
 	if n := len(c.Creators); n < 1 || n > MaxCreators {
 		return fault.Invalid("creators", "must be 1 to %d users", MaxCreators)
@@ -69,7 +69,7 @@ func (c Create) validateType() error {
 }
 
 // CheckName checks the name of a conversation: at most 255 bytes of UTF-8 without control characters. The empty name
-// stands for no name. The error is a *fault.Error that names the field.
+// stands for no name. The error is a *fault.Error that names the field. spec: CONV-NAME-1
 func CheckName(name string) error {
 	if len(name) > MaxName {
 		return fault.Invalid("name", "must be at most %d bytes", MaxName)
