@@ -219,7 +219,7 @@ func TestSearch_FindsPagesRulesCodesAndCalls(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not in the index: %v", want)
 	}
-	for _, k := range []string{"page", "section", "rule", "call", "frame", "shape", "value"} {
+	for _, k := range []string{"page", "section", "rule", "code", "call", "frame", "shape", "value"} {
 		if kinds[k] == 0 {
 			t.Errorf("no entry of kind %s", k)
 		}

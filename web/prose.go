@@ -82,7 +82,11 @@ func (p *page) note(n ast.Node, source []byte) {
 		id, _ := n.AttributeString("id")
 		anchor := string(id.([]byte))
 		p.Headings = append(p.Headings, heading{Level: n.Level, Anchor: anchor, Text: words})
-		p.entries = append(p.entries, entry{Title: words, URL: p.Path + "#" + anchor, Text: p.Title, Kind: "section"})
+		kind := "section"
+		if p.Path == "/docs/errors" && n.Level == 3 {
+			kind = "code"
+		}
+		p.entries = append(p.entries, entry{Title: words, URL: p.Path + "#" + anchor, Text: p.Title, Kind: kind})
 	case *requirement:
 		p.entries = append(p.entries, entry{Title: n.id, URL: p.Path + "#" + n.id, Text: sentence(n, source), Kind: "rule"})
 	}

@@ -60,8 +60,8 @@ func referencePages(files fs.FS) ([]page, error) {
 		return nil, err
 	}
 	var pages []page
-	for _, make := range []func(*template.Template) (page, error){b.apiPage, b.framesPage, b.schemasPage} {
-		p, err := make(t)
+	for _, page := range []func(*template.Template) (page, error){b.apiPage, b.framesPage, b.schemasPage} {
+		p, err := page(t)
 		if err != nil {
 			return nil, fmt.Errorf("make %s: %w", p.Path, err)
 		}

@@ -58,10 +58,10 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return x.res, nil
 }
 
-// unguarded tells whether a request is about pages or numbers for people, or leaves HTTP.
+// unguarded tells whether a request is about pages or numbers for people, or only asks what a browser may ask.
 func unguarded(req *http.Request) bool {
 	p := req.URL.Path
-	return p == "/metrics" || p == "/docs" || strings.HasPrefix(p, "/docs/") || strings.HasPrefix(p, "/debug/")
+	return req.Method == http.MethodOptions || p == "/metrics" || p == "/docs" || strings.HasPrefix(p, "/docs/") || strings.HasPrefix(p, "/debug/")
 }
 
 // passes tells whether an answer is a protocol upgrade or an event stream, which must not be read to its end.

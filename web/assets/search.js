@@ -72,7 +72,7 @@
   list.addEventListener("click", () => { list.hidden = true; });
   document.addEventListener("click", (e) => { if (!e.target.closest(".search")) list.hidden = true; });
   document.addEventListener("keydown", (e) => {
-    if (e.key === "/" && document.activeElement !== field && !e.ctrlKey && !e.metaKey) { field.focus(); e.preventDefault(); }
+    if (e.key === "/" && document.activeElement !== field && !e.ctrlKey && !e.metaKey) { field.focus({ preventScroll: true }); e.preventDefault(); }
   });
   if (matchMedia("(max-width: 52rem)").matches) document.querySelector("nav.contents details")?.removeAttribute("open");
 })();
