@@ -113,10 +113,16 @@ func deleteDevices(ctx context.Context, tx pgx.Tx, n id.Shard, u id.User, keep i
 	return ended, err
 }
 
+// touchDevices passes over locked rows: it holds many locks, so it must never wait for one.
 const touchDevices = `
-UPDATE devices d SET last_seen_at = v.seen
-FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[]) AS v (shard, user_id, device_id, seen)
-WHERE d.shard = v.shard AND d.user_id = v.user_id AND d.device_id = v.device_id AND d.last_seen_at < v.seen`
+UPDATE devices d SET last_seen_at = f.seen
+FROM (
+  SELECT o.shard, o.user_id, o.device_id, v.seen
+  FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[]) AS v (shard, user_id, device_id, seen)
+  JOIN devices o ON o.shard = v.shard AND o.user_id = v.user_id AND o.device_id = v.device_id AND o.last_seen_at < v.seen
+  FOR UPDATE OF o SKIP LOCKED
+) f
+WHERE d.shard = f.shard AND d.user_id = f.user_id AND d.device_id = f.device_id`
 
 // TouchDevices raises LastSeenAt, with one statement for each database.
 func (s *Store) TouchDevices(ctx context.Context, seen map[account.Caller]int64) error {

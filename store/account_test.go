@@ -9,6 +9,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -156,3 +157,39 @@ func TestAccounts_DatabaseAwayIsNoAnswer(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+func TestTouchDevices_NeverWaitsForALock(t *testing.T) {
+	s, dsns := openAccounts(t)
+	r := accounttest.NewRoom(s, nil)
+	locked, free := r.Register(t, "alice"), r.Login(t, "alice")
+	for _, dsn := range dsns {
+		conn, err := pgx.Connect(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(t.Context())
+		tx, err := conn.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback(t.Context()) }()
+		if _, err := tx.Exec(t.Context(), "SELECT FROM devices WHERE device_id = $1 FOR UPDATE", locked.Device); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	later := r.Clock.Now().Add(time.Hour).UnixMilli()
+	if err := s.TouchDevices(ctx, map[account.Caller]int64{locked.Caller: later, free.Caller: later}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.ListDevices(ctx, free.User)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	for _, d := range list {
+		if (d.LastSeenAt == later) != (d.ID == free.Device) {
+			t.Errorf("%+v", d)
+		}
+	}
+}

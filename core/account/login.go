@@ -39,7 +39,7 @@ func (a *Accounts) Login(ctx context.Context, from netip.Addr, in Credentials) (
 	l := NewLogin{User: user, PasswordHash: u.PasswordHash, Tokens: Tokens{Current: pair}}
 	if in.Device != "" {
 		l.Known, l.Device = true, a.newDevice(in.DeviceName)
-		l.Device.ID = in.Device
+		l.Device.ID, l.Device.LastSeenAt = in.Device, coarse(a.now())
 		err = a.store.PutLogin(ctx, l)
 	}
 	if in.Device == "" || errors.Is(err, ErrNotFound) {

@@ -26,6 +26,15 @@ func (a *Accounts) Profile(ctx context.Context, u id.User) (User, error) {
 	return got, err
 }
 
+// Exists tells whether the user has an active account here.
+func (a *Accounts) Exists(ctx context.Context, u id.User) (bool, error) {
+	_, err := a.Profile(ctx, u)
+	if fault.Is(err, fault.UnknownUser) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // EditProfile changes what e names and returns the account as it is then. Faults: invalid_field, phone_number_taken,
 // unknown_user.
 func (a *Accounts) EditProfile(ctx context.Context, u id.User, e Edit) (User, error) {

@@ -85,7 +85,7 @@ type Devices interface {
 	ListDevices(ctx context.Context, u id.User) ([]Device, error)
 	// DeleteDevice removes a device with its tokens and tickets. ErrNotFound.
 	DeleteDevice(ctx context.Context, u id.User, d id.Device) error
-	// TouchDevices raises LastSeenAt; unknown devices are passed over.
+	// TouchDevices raises LastSeenAt; devices that are unknown or being changed are passed over.
 	TouchDevices(ctx context.Context, seen map[Caller]int64) error
 	// Sweep deletes what ended before now: spent tokens, tickets, devices past their refresh token's life.
 	Sweep(ctx context.Context, now int64) error

@@ -164,6 +164,7 @@ func (m *Memory) PutLogin(_ context.Context, l account.NewLogin) error {
 		}
 		l.Device.Name = cmp.Or(l.Device.Name, old.Name)
 		l.Device.CreatedAt = min(l.Device.CreatedAt, old.CreatedAt)
+		l.Device.LastSeenAt = max(l.Device.LastSeenAt, old.LastSeenAt)
 		m.forgetTokens(c)
 	}
 	m.devices[c] = device{l.Device, l.Tokens}

@@ -10,6 +10,7 @@ import (
 
 	"parley.chat/core/account"
 	"parley.chat/protocol/fault"
+	"parley.chat/protocol/id"
 )
 
 func changePassword(t *testing.T, open Open) {
@@ -78,6 +79,9 @@ func deactivate(t *testing.T, open Open) {
 	wantFault(t, r.login(t, "alice", ""), fault.WrongCredentials)
 	_, err = r.Profile(t.Context(), a.User)
 	wantFault(t, err, fault.UnknownUser)
+	if exists, err := r.Exists(t.Context(), a.User); exists || err != nil {
+		t.Errorf("still exists: %v, %v", exists, err)
+	}
 	_, err = r.Accounts.Register(t.Context(), Nowhere, in)
 	wantFault(t, err, fault.UsernameTaken)
 	left, err := r.Store.FindUser(t.Context(), a.User)
@@ -109,6 +113,11 @@ func profile(t *testing.T, open Open) {
 	edit(account.Edit{DisplayName: ptr("")}, "", "/m/1")
 	if bob, err := r.Profile(t.Context(), "bob@localhost"); err != nil || bob.DisplayName != "" || bob.AvatarURL != "" {
 		t.Errorf("bob changed too: %+v, %v", bob, err)
+	}
+	for user, want := range map[id.User]bool{"alice@localhost": true, "carol@localhost": false, "alice@elsewhere.example": false} {
+		if exists, err := r.Exists(t.Context(), user); exists != want || err != nil {
+			t.Errorf("%s exists: %v, %v", user, exists, err)
+		}
 	}
 	_, err := r.Profile(t.Context(), "alice@elsewhere.example")
 	wantFault(t, err, fault.UnknownUser)
