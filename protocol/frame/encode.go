@@ -83,16 +83,14 @@ func appendOptional(buf []byte, key, value string) []byte {
 func appendString(buf []byte, s string) []byte {
 	buf = append(buf, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := skipPlain(s, 0); i < len(s); i = skipPlain(s, i) {
 		c := s[i]
 		if c < utf8.RuneSelf {
-			if c >= 0x20 && c != '"' && c != '\\' {
-				i++
-				continue
+			if c < 0x20 || c == '"' || c == '\\' {
+				buf = appendControl(append(buf, s[start:i]...), c)
+				start = i + 1
 			}
-			buf = appendControl(append(buf, s[start:i]...), c)
 			i++
-			start = i
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -103,6 +101,21 @@ func appendString(buf []byte, s string) []byte {
 		i += n
 	}
 	return append(append(buf, s[start:]...), '"')
+}
+
+// skipPlain returns a place at or after i up to which every character is ASCII that stands for itself. It looks at eight
+// bytes at once and stops at the first eight that are not all plain: each term sets the high bit of a byte that is not.
+func skipPlain(s string, i int) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		b := s[i : i+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		if (w|(w-ones*0x20)|((w^ones*'"')-ones)|((w^ones*'\\')-ones))&high != 0 {
+			break
+		}
+	}
+	return i
 }
 
 func appendControl(buf []byte, c byte) []byte {

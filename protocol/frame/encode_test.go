@@ -85,7 +85,12 @@ func TestAppendEvent_EqualsEncodingJSON(t *testing.T) {
 
 func TestAppendEvent_EqualsEncodingJSONForEveryCharacter(t *testing.T) {
 	for c := range 256 {
-		checkEvent(t, &frame.Event{Content: "a" + string([]byte{byte(c)}) + "b"})
+		// At every place of the eight bytes that are looked at together.
+		for at := range 17 {
+			text := []byte("abcdefghijklmnopq")
+			text[at] = byte(c)
+			checkEvent(t, &frame.Event{Content: string(text)})
+		}
 	}
 	for _, s := range []string{
 		"\u2027\u2028\u2029\u202a", "\ufffd", "\ufffe\uffff", "\U0001F600\U0010FFFF", "e\u0301\u00e9",
