@@ -38,6 +38,7 @@ type Conversations struct {
 	Users    Users
 	Server   id.Server
 	Limits   conversation.Limits
+	Signer   Signer
 	Log      *slog.Logger
 }
 

@@ -39,6 +39,9 @@ func ConversationRoutes(o *op.Conversations) []Route {
 		{Method: "PATCH", Path: conversationPath, Auth: true, Status: 200, Handle: Body(func(c *Call, in wire.EditConversation) (any, error) {
 			return o.Rename(c.Context(), c.Caller, c.Param("conversationId"), in)
 		})},
+		{Method: "GET", Path: conversationPath + "/checkpoint", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
+			return o.Checkpoint(c.Context(), c.Caller, c.Param("conversationId"))
+		}},
 		{Method: "GET", Path: conversationPath + "/messages", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			return messages(o, c)
 		}},

@@ -75,7 +75,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, opt Options) 
 }
 
 func (h *Homeserver) open(ctx context.Context) (err error) {
-	if h.identity, err = openIdentity(h.cfg.DataDir, h.cfg.Node.ID); err != nil {
+	if h.identity, err = openIdentity(h.cfg.DataDir, h.cfg.Node.ID, id.Server(h.cfg.ServerName)); err != nil {
 		return err
 	}
 	if h.listener, err = net.Listen("tcp", h.cfg.Listen); err != nil {

@@ -19,6 +19,7 @@ import (
 	"parley.chat/clientapi/rest"
 	"parley.chat/clientapi/session"
 	"parley.chat/core/conversation"
+	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/id"
 	wire "parley.chat/protocol/rest"
 	"parley.chat/web"
@@ -29,7 +30,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	accounts := op.NewAccounts(h.accounts)
 	conversations := &op.Conversations{
 		Timeline: h.timeline, Feed: h.feed, Users: users{h.accounts},
-		Server: id.Server(h.cfg.ServerName), Limits: limits, Log: h.part("op"),
+		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
 	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Log: h.part("session")}
 	routes := rest.AccountRoutes(accounts)
@@ -46,6 +47,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	})
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.HandleFunc("GET /.well-known/parley/client", h.discovery)
+	mux.HandleFunc("GET /.well-known/parley/server", h.serverKeys)
 	h.measure()
 	if h.monitor == nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}))
@@ -96,6 +98,15 @@ func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 		Limits: map[string]int64{
 			"contentBytes": op.MaxContent, "groupMembers": int64(h.cfg.Groups.MaxMembers), "socketsPerDevice": session.SocketsPerDevice,
 		},
+	})
+}
+
+func (h *Homeserver) serverKeys(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Cache-Control", "max-age=300")
+	answer(w, http.StatusOK, wire.ServerKeys{
+		ServerName: h.cfg.ServerName,
+		Keys:       map[string]string{h.identity.keyID: canonical.EncodeBase64(h.identity.public())},
 	})
 }
 

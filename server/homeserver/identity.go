@@ -14,11 +14,15 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/id"
 )
 
 // identity is what this deployment is, kept in the data folder.
 type identity struct {
 	node  string
+	name  id.Server
 	key   ed25519.PrivateKey
 	keyID string // ed25519:<first characters of the key's hash>
 	lock  *os.File
@@ -26,7 +30,7 @@ type identity struct {
 
 // openIdentity makes or reads the node's id and the server's signing key, and locks the folder: two servers with one
 // identity would take each other's leases.
-func openIdentity(dir, node string) (*identity, error) {
+func openIdentity(dir, node string, name id.Server) (*identity, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
@@ -38,7 +42,7 @@ func openIdentity(dir, node string) (*identity, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("data folder %s is used by another running server", dir)
 	}
-	i := &identity{node: node, lock: lock}
+	i := &identity{node: node, name: name, lock: lock}
 	if err := i.read(dir); err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -73,6 +77,12 @@ func (i *identity) read(dir string) error {
 }
 
 func (i *identity) public() ed25519.PublicKey { return i.key.Public().(ed25519.PublicKey) }
+
+// Sign implements op.Signer.
+func (i *identity) Sign(c event.Checkpoint) (event.Signature, error) {
+	c.Hub = i.name
+	return c.Sign(i.keyID, i.key)
+}
 
 // realm names the deployment in cursors.
 func (i *identity) realm() []byte { return i.public() }
