@@ -107,7 +107,7 @@ func (s *Store) LoadConversation(ctx context.Context, n id.Shard, c id.Conversat
 	}
 	for _, step := range []func(context.Context) error{
 		ld.members,
-		func(ctx context.Context) error { return ld.tail(ctx, c, since, limit) },
+		func(ctx context.Context) error { return ld.tail(ctx, since, limit) },
 		func(ctx context.Context) error { return ld.last(ctx, c) },
 	} {
 		if err == nil {
@@ -164,63 +164,6 @@ func (l *loader) members(ctx context.Context) error {
 		return nil
 	})
 	return err
-}
-
-// tail reads back from the newest event as far as tempIds are remembered and the head was not flushed.
-func (l *loader) tail(ctx context.Context, c id.Conversation, since int64, limit int) error {
-	q := fmt.Sprintf(`SELECT seq, pos, count, hub_time, dedup, hot, message_id, sender, hash, content FROM events_s%d
-		WHERE pos >= $1 AND conv = $1 AND (hub_time >= $2 OR seq > $3) AND (NOT hot OR seq > $3) ORDER BY seq DESC LIMIT $4`, l.shard)
-	rows, err := l.tx.Query(ctx, q, l.out.Conv, since, l.out.Head.Seq-recentWanted, limit+tailExtra)
-	if err != nil {
-		return err
-	}
-	var t tailRow
-	var list []tailRow
-	_, err = pgx.ForEachRow(rows, []any{&t.seq, &t.pos, &t.count, &t.at, &t.dedup, &t.hot, &t.message, &t.sender, &t.hash, &t.content}, func() error {
-		list = append(list, t)
-		t.hash, t.content = nil, nil
-		return nil
-	})
-	for i := len(list) - 1; i >= 0; i-- {
-		l.take(list[i])
-	}
-	return err
-}
-
-// recentWanted are the newest entries a loaded conversation knows for receipts; tailExtra leaves room for them and for what
-// was not flushed beside the tempIds.
-const (
-	recentWanted = 64
-	tailExtra    = 1 << 16
-)
-
-type tailRow struct {
-	seq, pos, count, at, dedup int64
-	hot                        bool
-	message                    [16]byte
-	sender                     id.User
-	hash, content              []byte
-}
-
-// take replays one event of the tail, oldest first.
-func (l *loader) take(t tailRow) {
-	out := l.out
-	out.Window = append(out.Window, timeline.Seen{Key: t.dedup, Content: timeline.Fingerprint(t.content), Seq: t.seq, Message: t.message, Hot: t.hot})
-	ref := timeline.Ref{Seq: t.seq, Count: t.count, Message: t.message, Sender: t.sender}
-	if n := len(out.Recent); n > 0 && out.Recent[n-1].Seq != t.seq-1 {
-		out.Recent = nil // Hot events older than the wanted ones are left out: recent is without holes.
-	}
-	out.Recent = append(out.Recent, ref)
-	if len(out.Recent) > recentWanted {
-		out.Recent = out.Recent[1:]
-	}
-	if t.seq > out.Head.Seq {
-		out.Head = conversation.Head{Exists: true, Seq: t.seq, Pos: t.pos, Count: t.count, Time: t.at, Hash: event.Hash(t.hash)}
-		out.Dirty = true
-	}
-	if p, ok := out.Pointers[t.sender]; ok && t.seq > p.Read {
-		out.Pointers[t.sender] = timeline.Pointer{Delivered: max(p.Delivered, t.seq), Read: t.seq, ReadCount: t.count}
-	}
 }
 
 // last reads the newest countable event for previews.

@@ -9,31 +9,34 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/id"
 )
 
-// partitionRows is the number of positions in one partition of a shard's events.
+// partitionRows is the number of positions in one partition of a shard's events. It is as fixed as the number of shards.
 const partitionRows = 1 << 22
 
 // eventPartitionSQL makes the events of a shard and its first partition.
-func eventPartitionSQL(n id.Shard) []string {
+func (s *Store) eventPartitionSQL(n id.Shard) []string {
 	return append([]string{
 		fmt.Sprintf(`CREATE TABLE events_s%[1]d PARTITION OF events FOR VALUES IN (%[1]d) PARTITION BY RANGE (pos)`, n),
-	}, eventRangeSQL(n, 0)...)
+	}, s.eventRangeSQL(n, 0)...)
 }
 
 // eventRangeSQL makes partition number i of a shard's events. The rows of a partition come in order of pos, so a BRIN index
-// suffices for that; hot rows alone are indexed by dedup.
-func eventRangeSQL(n id.Shard, i int64) []string {
+// suffices for that; hot rows alone are indexed by dedup. The table is made alone and then attached: that waits for no reader
+// and lets none wait.
+func (s *Store) eventRangeSQL(n id.Shard, i int64) []string {
 	name := fmt.Sprintf("events_s%d_%d", n, i)
 	return []string{
-		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF events_s%d FOR VALUES FROM (%d) TO (%d)`, name, n, i*partitionRows, (i+1)*partitionRows),
-		fmt.Sprintf(`CREATE UNIQUE INDEX IF NOT EXISTS %[1]s_seq ON %[1]s (conv, seq)`, name),
-		fmt.Sprintf(`CREATE INDEX IF NOT EXISTS %[1]s_pos ON %[1]s USING brin (pos) WITH (pages_per_range = 16, autosummarize = on)`, name),
-		fmt.Sprintf(`CREATE INDEX IF NOT EXISTS %[1]s_hot ON %[1]s (conv, dedup) WHERE hot`, name),
+		fmt.Sprintf(`CREATE TABLE %s (LIKE events INCLUDING ALL)`, name),
+		fmt.Sprintf(`CREATE UNIQUE INDEX %[1]s_seq ON %[1]s (conv, seq)`, name),
+		fmt.Sprintf(`CREATE INDEX %[1]s_pos ON %[1]s USING brin (pos) WITH (pages_per_range = 16, autosummarize = on)`, name),
+		fmt.Sprintf(`CREATE INDEX %[1]s_hot ON %[1]s (conv, dedup) WHERE hot`, name),
+		fmt.Sprintf(`ALTER TABLE events_s%d ATTACH PARTITION %s FOR VALUES FROM (%d) TO (%d)`, n, name, i*s.rows, (i+1)*s.rows),
 	}
 }
 
@@ -133,15 +136,26 @@ func (s *Store) Unflushed(ctx context.Context, l timeline.Lease) ([]id.Conversat
 
 // EnsurePartitions implements timeline.Store: there is always a whole partition to spare.
 func (s *Store) EnsurePartitions(ctx context.Context, n id.Shard, pos int64) error {
-	i := pos/partitionRows + 1
+	i := pos/s.rows + 1
 	var exists bool
 	err := s.pool(n).QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, fmt.Sprintf("events_s%d_%d", n, i)).Scan(&exists)
 	if err != nil || exists {
 		return err
 	}
 	batch := &pgx.Batch{}
-	for _, q := range eventRangeSQL(n, i) {
+	for _, q := range s.eventRangeSQL(n, i) {
 		batch.Queue(q)
 	}
-	return s.pool(n).SendBatch(ctx, batch).Close()
+	if err := s.pool(n).SendBatch(ctx, batch).Close(); err != nil && !isDuplicateTable(err) {
+		return fmt.Errorf("make partition %d of shard %d: %w", i, n, err)
+	}
+	return nil
 }
+
+// isDuplicateTable tells that another node made the table meanwhile.
+func isDuplicateTable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == duplicateTable
+}
+
+const duplicateTable = "42P07"

@@ -90,7 +90,7 @@ func (s *Store) prepareShard(ctx context.Context, conn *pgxpool.Conn, n id.Shard
 			return err
 		}
 	}
-	for _, q := range eventPartitionSQL(n) {
+	for _, q := range s.eventPartitionSQL(n) {
 		if _, err := tx.Exec(ctx, q); err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ type Database struct {
 // Store spans the databases. Make it with Open.
 type Store struct {
 	count   int
+	rows    int64 // positions in one partition of a shard's events
 	dbs     []*database
 	byShard []*database
 }
@@ -34,7 +35,7 @@ type database struct {
 
 // Open makes the pools; it does not wait for a database to answer. Every shard below count is held exactly once.
 func Open(ctx context.Context, count int, databases []Database) (*Store, error) {
-	s := &Store{count: count, byShard: make([]*database, count)}
+	s := &Store{count: count, rows: partitionRows, byShard: make([]*database, count)}
 	for i, d := range databases {
 		pool, err := openPool(ctx, d.DSN)
 		if err != nil {

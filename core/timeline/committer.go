@@ -5,6 +5,7 @@ package timeline
 import (
 	"context"
 	"crypto/rand"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,8 +31,13 @@ type group struct {
 	queue   chan *pending
 	commits chan *work
 	doubt   chan struct{} // one slot: acquire again
+	lost    atomic.Bool   // Out is to be told, by the writer, before anything that was committed later
+
+	mu     sync.RWMutex // guards closed and, against it, sending to queue
+	closed bool
 
 	flushedAt, receiptsAt time.Time // writer's
+	renewedAt             time.Time // keeper's
 }
 
 func newGroup(t *Timeline, index int) *group {
@@ -83,9 +89,31 @@ func (g *group) build(ctx context.Context) error {
 	}
 }
 
-// stop answers everyone who still waits.
+// enqueue hands a command to the builder, or refuses it at once.
+func (g *group) enqueue(p *pending) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.closed {
+		return draining()
+	}
+	select {
+	case g.queue <- p:
+		return nil
+	default:
+		return fault.Retry(fault.Unavailable, time.Second, "the server is overloaded, send again")
+	}
+}
+
+func draining() error {
+	return fault.Retry(fault.Draining, time.Second, "the node is stopping, send again")
+}
+
+// stop answers everyone who still waits; nobody can queue up afterwards.
 func (g *group) stop(w *work) {
-	err := fault.Retry(fault.Draining, time.Second, "the node is stopping, send again")
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	err := draining()
 	if w != nil {
 		w.fail(err)
 	}
@@ -154,6 +182,10 @@ func (p *pending) event() *conversation.Event {
 
 // answerRepeat answers a tempId that was used before. spec: LOG-IDEMPOTENCE-1
 func (g *group) answerRepeat(p *pending) bool {
+	if p.cmd.TempID == "" {
+		return false
+	}
+	p.conv.window.expire(g.t.now())
 	known := p.known
 	s := p.conv.window.seen[p.key]
 	if s != nil {
@@ -162,8 +194,8 @@ func (g *group) answerRepeat(p *pending) bool {
 	if known == nil {
 		return false
 	}
-	if mine := Fingerprint(p.cmd.Content); known.Content != 0 && known.Content != mine {
-		p.finish(Result{}, fault.New(fault.TempIDConflict, "tempId %s was used for another content", p.cmd.TempID))
+	if mine := Fingerprint(p.cmd.Type, p.cmd.Content); known.Content != 0 && known.Content != mine {
+		p.finish(Result{}, fault.New(fault.TempIDConflict, "tempId %s was used for something else", p.cmd.TempID))
 		return true
 	}
 	if s != nil {
@@ -188,7 +220,7 @@ func (w *work) add(p *pending, e *conversation.Event, after *conversation.State)
 	}
 	c.head, c.state = conversation.HeadAt(e), after
 	hot := c.window.full()
-	s := c.window.add(Seen{Key: p.key, Content: Fingerprint(e.Content), Seq: e.Seq, Message: e.MessageID, Hot: hot}, e.HubTime)
+	s := c.window.add(Seen{Key: p.key, Content: Fingerprint(e.Type, e.Content), Seq: e.Seq, Message: e.MessageID, Hot: hot}, e.HubTime)
 	s.wait.Store(p)
 	w.seen = append(w.seen, s)
 	w.touched[sh] = e.Pos

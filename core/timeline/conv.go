@@ -30,8 +30,9 @@ type conv struct {
 	pointers map[id.User]*pointer
 	recent   []Ref
 	mark     int64
-	dirty    bool // head is not flushed
-	pending  int  // commands and readers that hold it
+	hotAt    int64 // newest hot event, hub time
+	dirty    bool  // head is not flushed
+	pending  int   // commands and readers that hold it
 	used     time.Time
 	flushed  time.Time
 }
@@ -44,10 +45,10 @@ type pointer struct {
 	moved *moved // by the member since the last flush
 }
 
-// moved is a pointer's way since the last flush. A nil message id means that the pointer stood still.
+// moved is a pointer's way since the last flush: from where, and to which messages. nil means that it stood still.
 type moved struct {
 	from            Pointer
-	delivered, read *id.Message
+	delivered, read *Ref
 }
 
 // View is what readers see of a conversation: the committed state and head. State is nil if it does not exist.
@@ -60,16 +61,18 @@ type View struct {
 	Mark  int64
 }
 
-func newConv(sh *shard, c id.Conversation, l *Loaded, gen uint64, now time.Time) *conv {
-	out := &conv{id: c, shard: sh, gen: gen, window: newWindow(), pointers: map[id.User]*pointer{}, used: now, flushed: now}
+func newConv(sh *shard, c id.Conversation, l *Loaded, gen uint64) *conv {
+	t, now := sh.group.t, time.Now()
+	out := &conv{id: c, shard: sh, gen: gen, window: newWindow(t.ColdWindow), pointers: map[id.User]*pointer{}, used: now, flushed: now}
 	out.view.Shard, out.log = sh.n, sh.log
 	if l == nil {
 		return out
 	}
 	out.num, out.state, out.head = l.Conv, l.State, l.Head
 	for _, s := range l.Window {
-		out.window.add(s, now.UnixMilli())
+		out.window.add(s, t.now())
 	}
+	out.hotAt = out.window.lastHot
 	out.view.Conv, out.view.State, out.view.Head = l.Conv, l.State, l.Head
 	for u, p := range l.Pointers {
 		out.pointers[u] = &pointer{Pointer: p}

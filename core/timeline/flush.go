@@ -63,8 +63,8 @@ func (g *group) collect(w *work) *flush {
 func (w *work) collect(sh *shard, fl *flush, receipts bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if !sh.owned {
-		return
+	if !sh.owned || sh.group.gen.Load() != w.gen {
+		return // The memory is not the one the batch was built on; commit will see it.
 	}
 	adv := Advance{Shard: sh.n, Epoch: sh.lease.Epoch, PrevPos: sh.lease.Pos, Pos: sh.lease.Pos, Flushed: -1, Mark: -1}
 	pos, touched := w.touched[sh]
@@ -128,6 +128,9 @@ func (w *work) addReceipts(c *conv, mark int64, fl *flush) {
 	fl.marked = append(fl.marked, c)
 	for u, p := range c.pointers {
 		if p.moved == nil {
+			if p.dirty { // Its head is flushed here, so it would not be looked at again.
+				w.addPoint(c, u, p, 0, fl)
+			}
 			continue
 		}
 		w.addPoint(c, u, p, mark, fl)
@@ -136,8 +139,10 @@ func (w *work) addReceipts(c *conv, mark int64, fl *flush) {
 	}
 }
 
-// done marks as clean what did not move again while the commit ran.
-func (fl *flush) done(now time.Time) {
+// done marks as clean what did not move again while the commit ran. In memory that was dropped meanwhile it does no harm;
+// the leases must be those of the batch's generation.
+func (fl *flush) done(w *work) {
+	now := time.Now()
 	for c, head := range fl.heads {
 		c.shard.mu.Lock()
 		if c.view.Head == head {
@@ -161,12 +166,16 @@ func (fl *flush) done(now time.Time) {
 	}
 	for sh, mark := range fl.marks {
 		sh.mu.Lock()
-		sh.lease.Mark = mark
+		if sh.group.gen.Load() == w.gen {
+			sh.lease.Mark = mark
+		}
 		sh.mu.Unlock()
 	}
 	for sh, pos := range fl.flushed {
 		sh.mu.Lock()
-		sh.lease.Flushed = pos
+		if sh.group.gen.Load() == w.gen {
+			sh.lease.Flushed = pos
+		}
 		sh.mu.Unlock()
 	}
 }
@@ -174,17 +183,17 @@ func (fl *flush) done(now time.Time) {
 // receipts tells who learns of the moved pointer of u: in a direct conversation both members; in a group the member's own
 // devices and the authors of the messages it passed, as far as they are recent. The caller holds shard.mu.
 func (c *conv) receipts(u id.User, p *pointer, mark int64) []conversation.Receipt {
-	one := func(status string, from, to int64, m *id.Message) []conversation.Receipt {
-		if m == nil {
+	one := func(status string, from int64, to *Ref) []conversation.Receipt {
+		if to == nil {
 			return nil
 		}
 		return []conversation.Receipt{{
 			Shard: c.shard.n, Mark: mark, ConversationID: c.id,
-			User: u, Status: status, Seq: to, MessageID: *m, To: c.told(u, from, to),
+			User: u, Status: status, Seq: to.Seq, MessageID: to.Message, To: c.told(u, from, to.Seq),
 		}}
 	}
-	out := one("delivered", p.moved.from.Delivered, p.Delivered, p.moved.delivered)
-	return append(out, one("read", p.moved.from.Read, p.Read, p.moved.read)...)
+	out := one("delivered", p.moved.from.Delivered, p.moved.delivered)
+	return append(out, one("read", p.moved.from.Read, p.moved.read)...)
 }
 
 func (c *conv) told(u id.User, from, to int64) []id.User {

@@ -6,148 +6,217 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"parley.chat/protocol/id"
 )
 
-// acquireEvery is the pause between tries to take leases that are held elsewhere or whose database is away.
-const acquireEvery = 200 * time.Millisecond
+const (
+	// acquireEvery is the pause between tries to take leases that are held elsewhere or whose database is away.
+	acquireEvery = 200 * time.Millisecond
+	// acquireAtOnce bounds the shards taken in one go, so that replaying them does not outlast their leases.
+	acquireAtOnce = 16
+	// replayAtOnce bounds the conversations read at the same time when a shard is taken.
+	replayAtOnce = 6
+)
 
 // keepLeases takes the leases of the group's shards, renews them, and takes them again after a doubt.
 func (g *group) keepLeases(ctx context.Context) error {
-	renewed := time.Now()
 	for ctx.Err() == nil {
-		if g.acquire(ctx) {
-			renewed = time.Now()
+		if err := g.acquire(ctx); err != nil && ctx.Err() == nil {
+			g.t.Log.Warn("cannot take shard leases yet", slog.Int("database", g.index), slog.Any("error", err))
 		}
 		pause := g.t.LeaseTTL / 3
-		if !g.ownsAll() {
-			pause = acquireEvery
+		if len(g.missing()) > 0 {
+			pause = min(pause, acquireEvery)
 		}
 		select {
 		case <-ctx.Done():
 		case <-g.doubt:
 		case <-time.After(pause):
-			renewed = g.renew(ctx, renewed)
 		}
+		g.renew(ctx)
 	}
 	return nil
 }
 
-func (g *group) ownsAll() bool {
+// missing lists the shards that are not owned.
+func (g *group) missing() []id.Shard {
+	var out []id.Shard
 	for _, sh := range g.shards {
-		if !sh.isOwned() {
-			return false
+		sh.mu.RLock()
+		if !sh.owned {
+			out = append(out, sh.n)
 		}
+		sh.mu.RUnlock()
 	}
-	return true
+	return out
 }
 
-// acquire takes the leases that are free and tells whether all went well.
-func (g *group) acquire(ctx context.Context) bool {
-	var missing []id.Shard
-	for _, sh := range g.shards {
-		if !sh.isOwned() {
-			missing = append(missing, sh.n)
-		}
-	}
-	if len(missing) == 0 {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
-	defer cancel()
-	leases, err := g.t.Store.Acquire(ctx, g.t.Node, missing, g.t.LeaseTTL)
-	if err == nil {
-		err = g.own(ctx, leases)
-	}
-	if err != nil {
-		g.t.Log.Warn("cannot take shard leases yet", slog.Int("database", g.index), slog.Any("error", err))
-		return false
-	}
-	return true
-}
-
-// own makes acquired shards ours: what their last owner had not flushed is loaded first.
-func (g *group) own(ctx context.Context, leases []Lease) error {
-	for _, l := range leases {
-		dirty, err := g.t.Store.Unflushed(ctx, l)
+// acquire takes the leases that are free.
+func (g *group) acquire(ctx context.Context) error {
+	for part := range slices.Chunk(g.missing(), acquireAtOnce) {
+		start := time.Now()
+		actx, cancel := context.WithTimeout(ctx, commitTimeout)
+		leases, err := g.t.Store.Acquire(actx, g.t.Node, part, g.t.LeaseTTL)
+		cancel()
 		if err != nil {
 			return err
 		}
-		loaded, err := g.replay(ctx, l, dirty)
-		if err != nil {
-			return err
-		}
-		sh := g.t.shards[l.Shard]
-		sh.mu.Lock()
-		sh.reset(l, true)
-		for c, data := range loaded {
-			sh.convs[c] = newConv(sh, c, data, g.gen.Load(), time.Now())
-			sh.convs[c].dirty = true
-			if w := sh.convs[c].window; w.lastHot > 0 || w.full() {
-				sh.hot[c] = max(w.lastHot, 1)
+		for _, l := range leases {
+			if err := g.own(ctx, l, start.Add(g.t.LeaseTTL)); err != nil {
+				return err
 			}
 		}
-		sh.mu.Unlock()
-		if err := g.t.Store.EnsurePartitions(ctx, l.Shard, l.Pos); err != nil {
-			return err
+		if len(leases) > 0 {
+			g.t.Log.Info("shard leases taken", slog.Int("database", g.index), slog.Int("shards", len(leases)))
 		}
+		g.renew(ctx)
 	}
-	if len(leases) > 0 {
-		g.t.Out.Lost()
-		g.t.Log.Info("shard leases taken", slog.Int("database", g.index), slog.Int("shards", len(leases)))
+	return nil
+}
+
+// own makes an acquired shard ours: what its last owner had not flushed is loaded first.
+func (g *group) own(ctx context.Context, l Lease, until time.Time) error {
+	gen := g.gen.Load()
+	loaded, err := g.replay(ctx, l)
+	if err != nil {
+		return err
+	}
+	if err := g.t.Store.EnsurePartitions(ctx, l.Shard, l.Pos); err != nil {
+		return err
+	}
+	sh := g.t.shards[l.Shard]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if g.gen.Load() != gen {
+		return errDropped
+	}
+	g.lost.Store(true)
+	sh.reset(l, true)
+	sh.until = until
+	for c, data := range loaded {
+		sh.convs[c] = newConv(sh, c, data, gen)
+		sh.convs[c].dirty = true
 	}
 	return nil
 }
 
 // replay loads the conversations whose heads were not flushed and writes the index of their users again.
-func (g *group) replay(ctx context.Context, l Lease, dirty []id.Conversation) (map[id.Conversation]*Loaded, error) {
-	out := make(map[id.Conversation]*Loaded, len(dirty))
-	var index []IndexRow
-	for _, c := range dirty {
-		data, err := g.t.Store.LoadConversation(ctx, l.Shard, c, g.t.now()-dedupLife.Milliseconds(), coldWindow)
-		if err != nil {
-			return nil, err
-		}
-		out[c] = data
-		if data.State.Seq > 0 || data.Head.Pos > l.Flushed {
-			index = append(index, indexRows(c, data)...)
-		}
+func (g *group) replay(ctx context.Context, l Lease) (map[id.Conversation]*Loaded, error) {
+	if l.Flushed >= l.Pos {
+		return nil, nil
 	}
-	return out, g.t.Store.IndexMembers(ctx, index)
+	dirty, err := g.t.Store.Unflushed(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	list, index := make([]*Loaded, len(dirty)), make([][]IndexRow, len(dirty))
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(replayAtOnce)
+	for i, c := range dirty {
+		eg.Go(func() (err error) {
+			ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+			defer cancel()
+			list[i], err = g.t.Store.LoadConversation(ctx, l.Shard, c, g.t.now()-dedupLife.Milliseconds(), g.t.ColdWindow)
+			if err == nil {
+				index[i], err = g.indexRows(ctx, l, c, list[i])
+			}
+			return err
+		})
+	}
+	if err := eg.Wait(); err != nil {
+		return nil, err
+	}
+	out := make(map[id.Conversation]*Loaded, len(dirty))
+	for i, c := range dirty {
+		out[c] = list[i]
+	}
+	rows := slices.Concat(index...)
+	if len(rows) == 0 {
+		return out, nil
+	}
+	ictx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	return out, g.t.Store.IndexMembers(ictx, rows)
 }
 
-func indexRows(c id.Conversation, data *Loaded) []IndexRow {
+// indexRows are those of the members whose membership changed after what was flushed.
+func (g *group) indexRows(ctx context.Context, l Lease, c id.Conversation, data *Loaded) ([]IndexRow, error) {
+	at := data.State.Seq
+	last, err := g.t.Store.Events(ctx, l.Shard, data.Conv, Range{From: at, To: at, AfterPos: l.Flushed, Limit: 1})
+	if err != nil || len(last) == 0 {
+		return nil, err
+	}
+	events, err := g.t.Store.Events(ctx, l.Shard, data.Conv, Range{To: at, AfterPos: l.Flushed, Limit: int(at) + 1})
+	if err != nil {
+		return nil, err
+	}
+	pos := make(map[int64]int64, len(events))
+	for _, e := range events {
+		pos[e.Seq] = e.Pos
+	}
 	var out []IndexRow
 	for u, m := range data.State.Members {
-		out = append(out, IndexRow{User: u, Conversation: c, Membership: m.Membership, ChangedPos: data.Conv})
+		changed := m.JoinedSeq
+		if m.LeftSeq >= 0 {
+			changed = m.LeftSeq
+		}
+		if p, ok := pos[changed]; ok {
+			out = append(out, IndexRow{User: u, Conversation: c, Membership: m.Membership, ChangedPos: p})
+		}
 	}
-	return out
+	return out, nil
 }
 
-// renew prolongs the leases that are held; once that failed for a whole TTL, or they are lost, the shards are forgotten.
-func (g *group) renew(ctx context.Context, last time.Time) time.Time {
+// renew prolongs the leases that are held, when it is time. If one was lost, or could not be renewed until it ran out, the
+// shards are forgotten.
+func (g *group) renew(ctx context.Context) {
+	start := time.Now()
+	if start.Sub(g.renewedAt) < g.t.LeaseTTL/4 || ctx.Err() != nil {
+		return
+	}
 	var held []Lease
+	expired := false
 	for _, sh := range g.shards {
 		sh.mu.RLock()
 		if sh.owned {
 			held = append(held, sh.lease)
+			expired = expired || !sh.holds(start)
 		}
 		sh.mu.RUnlock()
 	}
 	if len(held) == 0 {
-		return last
+		return
 	}
-	rctx, cancel := context.WithTimeout(ctx, g.t.LeaseTTL/3)
+	rctx, cancel := context.WithTimeout(ctx, g.t.LeaseTTL/4)
 	defer cancel()
+	gen := g.gen.Load()
 	err := g.t.Store.Renew(rctx, g.t.Node, held, g.t.LeaseTTL)
 	if err == nil {
-		return time.Now()
+		g.renewed(held, start, gen)
+		return
+	}
+	if ctx.Err() != nil {
+		return
 	}
 	g.t.Log.Warn("cannot renew shard leases", slog.Int("database", g.index), slog.Any("error", err))
-	if errors.Is(err, ErrStale) || time.Now().Sub(last) > g.t.LeaseTTL {
+	if errors.Is(err, ErrStale) || expired {
 		g.forget()
 	}
-	return last
+}
+
+func (g *group) renewed(held []Lease, start time.Time, gen uint64) {
+	g.renewedAt = start
+	for _, l := range held {
+		sh := g.t.shards[l.Shard]
+		sh.mu.Lock()
+		if sh.owned && g.gen.Load() == gen && sh.lease.Epoch == l.Epoch {
+			sh.until = start.Add(g.t.LeaseTTL)
+		}
+		sh.mu.Unlock()
+	}
 }

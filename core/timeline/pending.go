@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// pending is a command on its way, and who waits for it.
+// pending is a command on its way, and who waits for it. It holds its conversation until it is finished, even if its caller
+// left: what is decided on the tentative state must not be evicted before it is committed.
 type pending struct {
 	cmd    Command
 	conv   *conv

@@ -25,6 +25,9 @@ func (t *Timeline) Receive(ctx context.Context, c id.Conversation, u id.User, m 
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	if held.log != sh.log {
+		return away(errDropped)
+	}
 	if held.move(u, ref, read) {
 		sh.moved[held] = struct{}{}
 	}
@@ -74,10 +77,10 @@ func (c *conv) move(u id.User, ref Ref, read bool) bool {
 		p.moved = &moved{from: p.Pointer}
 	}
 	if isDelivered {
-		p.Delivered, p.moved.delivered = ref.Seq, &ref.Message
+		p.Delivered, p.moved.delivered = ref.Seq, &ref
 	}
 	if isRead {
-		p.Read, p.ReadCount, p.moved.read = ref.Seq, ref.Count, &ref.Message
+		p.Read, p.ReadCount, p.moved.read = ref.Seq, ref.Count, &ref
 	}
 	return true
 }

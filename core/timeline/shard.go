@@ -20,11 +20,12 @@ type shard struct {
 	mu      sync.RWMutex
 	log     *position
 	owned   bool
-	lease   Lease // Pos and Mark are the committed ones
+	until   time.Time // the lease holds so long, by this node's clock
+	lease   Lease     // Pos and Mark are the committed ones
 	convs   map[id.Conversation]*conv
 	loading map[id.Conversation]chan struct{}
-	hot     map[id.Conversation]int64 // newest hot event of those conversations, hub time
-	moved   map[*conv]struct{}        // with receipts to flush
+	moved   map[*conv]struct{} // with receipts to flush
+	evicted time.Time          // when eviction was tried last
 }
 
 // position is the last one given out under one lease. It belongs to the builder; a new lease gets a new one.
@@ -41,15 +42,18 @@ func (sh *shard) reset(l Lease, owned bool) {
 	sh.owned, sh.lease, sh.log = owned, l, &position{next: l.Pos}
 	sh.convs = map[id.Conversation]*conv{}
 	sh.loading = map[id.Conversation]chan struct{}{}
-	sh.hot = map[id.Conversation]int64{}
 	sh.moved = map[*conv]struct{}{}
 }
 
 func (sh *shard) isOwned() bool {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	return sh.owned
+	return sh.holds(time.Now())
 }
+
+// holds tells whether memory is the truth now: the lease is ours and cannot have been taken over. Writing needs no such
+// care, because the store checks the epoch. The caller holds mu.
+func (sh *shard) holds(now time.Time) bool { return sh.owned && now.Before(sh.until) }
 
 // Position is the committed end of a shard: everything at or before it may be shown.
 type Position struct{ Pos, Mark int64 }
@@ -59,7 +63,7 @@ func (t *Timeline) Position(n id.Shard) (Position, error) {
 	sh := t.shards[n]
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	if !sh.owned {
+	if !sh.holds(time.Now()) {
 		return Position{}, away(errNotOwned)
 	}
 	return Position{Pos: sh.lease.Pos, Mark: sh.lease.Mark}, nil
@@ -73,11 +77,11 @@ var (
 // hold finds or loads a conversation and keeps it from eviction until release.
 func (t *Timeline) hold(ctx context.Context, sh *shard, c id.Conversation) (*conv, error) {
 	for {
-		have, wait, err := sh.lookup(c, time.Now())
+		have, wait, mine, err := sh.lookup(c, time.Now())
 		if err != nil || have != nil {
 			return have, err
 		}
-		if wait != nil {
+		if !mine {
 			select {
 			case <-wait:
 				continue
@@ -85,40 +89,42 @@ func (t *Timeline) hold(ctx context.Context, sh *shard, c id.Conversation) (*con
 				return nil, away(ctx.Err())
 			}
 		}
-		if err := t.load(ctx, sh, c); err != nil {
+		if err := t.load(ctx, sh, c, wait); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// lookup returns the conversation, or a channel to wait on, or neither: then the caller is the one to load it.
-func (sh *shard) lookup(c id.Conversation, now time.Time) (*conv, chan struct{}, error) {
+// lookup returns the conversation, or a channel that is closed once it was tried to load it; mine tells that the caller is
+// the one to do that.
+func (sh *shard) lookup(c id.Conversation, now time.Time) (have *conv, wait chan struct{}, mine bool, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if !sh.owned {
-		return nil, nil, away(errNotOwned)
+	if !sh.holds(now) {
+		return nil, nil, false, away(errNotOwned)
 	}
-	if have := sh.convs[c]; have != nil {
+	if have = sh.convs[c]; have != nil {
 		have.pending++
 		have.used = now
-		return have, nil, nil
+		return have, nil, false, nil
 	}
-	if wait := sh.loading[c]; wait != nil {
-		return nil, wait, nil
+	if wait = sh.loading[c]; wait != nil {
+		return nil, wait, false, nil
 	}
-	sh.loading[c] = make(chan struct{})
-	return nil, nil, nil
+	wait = make(chan struct{})
+	sh.loading[c] = wait
+	return nil, wait, true, nil
 }
 
-func (t *Timeline) load(ctx context.Context, sh *shard, c id.Conversation) error {
+func (t *Timeline) load(ctx context.Context, sh *shard, c id.Conversation, wait chan struct{}) error {
 	gen := sh.group.gen.Load()
-	l, err := t.Store.LoadConversation(ctx, sh.n, c, t.now()-dedupLife.Milliseconds(), coldWindow)
+	l, err := t.Store.LoadConversation(ctx, sh.n, c, t.now()-dedupLife.Milliseconds(), t.ColdWindow)
 	if errors.Is(err, ErrNoConversation) {
 		l, err = nil, nil
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if wait := sh.loading[c]; wait != nil {
+	if sh.loading[c] == wait { // Else the memory was dropped, and wait is closed.
 		delete(sh.loading, c)
 		close(wait)
 	}
@@ -128,10 +134,7 @@ func (t *Timeline) load(ctx context.Context, sh *shard, c id.Conversation) error
 	if !sh.owned || sh.group.gen.Load() != gen {
 		return nil // The caller looks again and finds what is true now.
 	}
-	sh.convs[c] = newConv(sh, c, l, gen, time.Now())
-	if w := sh.convs[c].window; w.lastHot > 0 || w.full() {
-		sh.hot[c] = max(w.lastHot, 1)
-	}
+	sh.convs[c] = newConv(sh, c, l, gen)
 	sh.evict(t.MaxConversations, time.Now())
 	return nil
 }
@@ -140,14 +143,18 @@ func (sh *shard) release(c *conv) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	c.pending--
+	if c.pending == 0 && c.view.State == nil && sh.convs[c.id] == c {
+		delete(sh.convs, c.id) // Names of conversations that do not exist are anybody's to make up.
+	}
 }
 
 // evict makes room when more than limit conversations are held. One flushed less than a minute ago stays, so that a reader
 // who saw its row in the store before the flush still finds it here.
 func (sh *shard) evict(limit int, now time.Time) {
-	if len(sh.convs) <= limit {
+	if len(sh.convs) <= limit || now.Sub(sh.evicted) < time.Second {
 		return
 	}
+	sh.evicted = now
 	for key, c := range sh.convs {
 		if c.pending == 0 && !c.dirty && !c.hasMoved() && now.Sub(c.flushed) > time.Minute && now.Sub(c.used) > time.Minute {
 			delete(sh.convs, key)

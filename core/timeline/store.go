@@ -21,12 +21,15 @@ type Store interface {
 	Acquire(ctx context.Context, node string, shards []id.Shard, ttl time.Duration) ([]Lease, error)
 	// Renew prolongs leases; it fails with ErrStale if any was lost.
 	Renew(ctx context.Context, node string, leases []Lease, ttl time.Duration) error
+	// Release lets node's leases go, so that another node can take them at once.
+	Release(ctx context.Context, node string) error
 	// Commit writes the batch in one transaction, or nothing. ErrStale if an epoch or pos is not the expected one.
 	Commit(ctx context.Context, b *Batch) error
 	// IndexMembers writes the per-user index of shards that are not in the batch's database. It is idempotent.
 	IndexMembers(ctx context.Context, rows []IndexRow) error
-	// LoadConversation reads a conversation with its members, its head as committed, and the tempIds since a time
-	// (newest first, at most limit that were not hot). ErrNoConversation if there is none.
+	// LoadConversation reads a conversation with its members, its head as committed, and the tempIds since a time: all
+	// that were not hot, of which there are about limit at most, and of the hot ones the newest at least.
+	// ErrNoConversation if there is none.
 	LoadConversation(ctx context.Context, n id.Shard, c id.Conversation, since int64, limit int) (*Loaded, error)
 	// Unflushed names the conversations with events in (flushedPos, pos].
 	Unflushed(ctx context.Context, l Lease) ([]id.Conversation, error)

@@ -5,7 +5,9 @@ package timeline
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,6 +38,7 @@ type Options struct {
 	FlushEvery       time.Duration      // heads, 2 s
 	ReceiptEvery     time.Duration      // receipts, 200 ms
 	MaxConversations int                // in memory for each shard, 4096
+	ColdWindow       int                // tempIds in memory for each conversation, 4096 (dedup.go)
 }
 
 // The named points at which Options.Fail is called.
@@ -79,6 +82,7 @@ func (o *Options) setDefaults() {
 	setDefault(&o.FlushEvery, 2*time.Second)
 	setDefault(&o.ReceiptEvery, 200*time.Millisecond)
 	setDefault(&o.MaxConversations, 4096)
+	setDefault(&o.ColdWindow, 4096)
 }
 
 func setDefault[T comparable](v *T, d T) {
@@ -88,16 +92,29 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// Run holds the leases and commits until ctx is done; then it flushes what is dirty and lets the leases go.
+// Run holds the leases and commits until ctx is done; then it flushes what is dirty and lets the leases go. Commands that
+// come later are answered Draining or Unavailable. A Timeline runs once.
 func (t *Timeline) Run(ctx context.Context) error {
-	eg, ctx := errgroup.WithContext(ctx)
+	eg, gctx := errgroup.WithContext(ctx)
 	for _, g := range t.groups {
-		eg.Go(func() error { return g.run(ctx) })
+		eg.Go(func() error { return g.run(gctx) })
 	}
-	return eg.Wait()
+	err := eg.Wait()
+	for _, g := range t.groups {
+		g.forget()
+	}
+	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := t.Store.Release(rctx, t.Node); err != nil {
+		t.Log.Warn("cannot release the leases; they expire by themselves", slog.Any("error", err))
+	}
+	return err
 }
 
-// Ready tells whether every shard is owned here and its database answered lately.
+// releaseTimeout bounds the last words to the store.
+const releaseTimeout = 3 * time.Second
+
+// Ready tells whether every shard is owned here, under a lease that its database confirmed lately.
 func (t *Timeline) Ready() bool {
 	for _, sh := range t.shards {
 		if !sh.isOwned() {
@@ -126,7 +143,8 @@ type Result struct {
 }
 
 // Append decides the command and commits its event. Refusals are faults; Unavailable means that the outcome is unknown or
-// nothing happened, and the same command may be sent again: its tempId makes it one event.
+// nothing happened, and the same command may be sent again: its tempId makes it one event. So may one that was answered
+// Draining, to another node. A command without a tempId is a new event each time.
 func (t *Timeline) Append(ctx context.Context, cmd Command) (Result, error) {
 	for range 3 {
 		p, err := t.begin(ctx, cmd)
@@ -157,24 +175,36 @@ func (t *Timeline) Begin(ctx context.Context, cmd Command) (func() (Result, erro
 	}, nil
 }
 
+// checkTempID refuses what the store could not write, because such a command would fail the batches of everybody.
+func checkTempID(s string) error {
+	if len(s) > maxTempID || !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		return fault.Invalid("tempId", "must be UTF-8 without NUL of at most %d bytes", maxTempID)
+	}
+	return nil
+}
+
+// maxTempID bounds tempIds whoever made them; doors may be stricter.
+const maxTempID = 256
+
 func (t *Timeline) begin(ctx context.Context, cmd Command) (*pending, error) {
+	if err := checkTempID(cmd.TempID); err != nil {
+		return nil, err
+	}
 	sh := t.shardOf(cmd.ConversationID)
 	c, err := t.hold(ctx, sh, cmd.ConversationID)
 	if err != nil {
 		return nil, err
 	}
 	p := newPending(cmd, c)
-	if err := t.findHot(ctx, p); err != nil {
+	err = t.findHot(ctx, p)
+	if err == nil {
+		err = sh.group.enqueue(p)
+	}
+	if err != nil {
 		sh.release(c)
 		return nil, err
 	}
-	select {
-	case sh.group.queue <- p: // It holds the conversation until it is finished.
-		return p, nil
-	default:
-		sh.release(c)
-		return nil, fault.Retry(fault.Unavailable, time.Second, "the server is overloaded, send again")
-	}
+	return p, nil // It holds the conversation until it is finished.
 }
 
 func (t *Timeline) shardOf(c id.Conversation) *shard { return t.shards[c.Shard(len(t.shards))] }

@@ -24,6 +24,7 @@ func (g *group) write(ctx context.Context) error {
 		case w := <-g.commits:
 			g.commit(ctx, w)
 		case <-tick.C:
+			g.tellLost()
 			if g.hasMoved() || time.Now().Sub(g.flushedAt) >= g.t.FlushEvery {
 				g.commit(ctx, &work{gen: g.gen.Load(), touched: map[*shard]int64{}})
 			}
@@ -111,26 +112,34 @@ func (g *group) reveal(w *work, fl *flush) {
 	for _, s := range w.seen {
 		s.wait.Store(nil)
 	}
-	if w.gen != g.gen.Load() {
-		g.t.Out.Lost()
-		return
-	}
-	fl.done(time.Now())
+	fl.done(w)
 	for i, out := range w.out {
 		c := w.pending[i].conv
 		sh := c.shard
 		sh.mu.Lock()
-		c.commit(out.Event, out.State)
-		sh.lease.Pos = out.Event.Pos
-		if w.Events[i].Hot {
-			sh.hot[c.id] = out.Event.HubTime
+		if c.log == sh.log {
+			c.commit(out.Event, out.State)
+			sh.lease.Pos = out.Event.Pos
+			if w.Events[i].Hot {
+				c.hotAt = max(c.hotAt, out.Event.HubTime)
+			}
+		} else {
+			g.lost.Store(true)
 		}
 		sh.mu.Unlock()
 	}
 }
 
+// tellLost tells Out of a gap before anything behind it. Only the writer calls Out, so the order is certain.
+func (g *group) tellLost() {
+	if g.lost.Swap(false) {
+		g.t.Out.Lost()
+	}
+}
+
 func (g *group) sendOut(ctx context.Context, events []conversation.Committed, receipts []conversation.Receipt) {
 	var err error
+	g.tellLost()
 	if len(events) > 0 {
 		err = g.t.Out.Committed(ctx, events)
 		g.makeRoom(ctx, events)

@@ -171,6 +171,14 @@ func (f *Faulty) Acquire(ctx context.Context, node string, shards []id.Shard, tt
 	return f.Store.Acquire(ctx, node, shards, ttl)
 }
 
+// Release implements timeline.Store.
+func (f *Faulty) Release(ctx context.Context, node string) error {
+	if _, err := f.state(); err != nil {
+		return err
+	}
+	return f.Store.Release(ctx, node)
+}
+
 // FindHot implements timeline.Store.
 func (f *Faulty) FindHot(ctx context.Context, n id.Shard, conv, dedup, since int64) (*conversation.Event, error) {
 	f.mu.Lock()
