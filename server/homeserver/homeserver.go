@@ -121,17 +121,6 @@ type revocations struct{ out *fanout.Fanout }
 
 func (r revocations) Revoked(u id.User, d id.Device) { r.out.Revoke(u, d, fault.DeviceRemoved) }
 
-// users tells the doors who has an active account.
-type users struct{ accounts *account.Accounts }
-
-func (u users) Exists(ctx context.Context, name id.User) (bool, error) {
-	_, err := u.accounts.Profile(ctx, name)
-	if fault.Is(err, fault.UnknownUser) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // Address is where HTTP is served.
 func (h *Homeserver) Address() string { return h.listener.Addr().String() }
 

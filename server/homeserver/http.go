@@ -22,6 +22,7 @@ import (
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/id"
 	wire "parley.chat/protocol/rest"
+	"parley.chat/store"
 	"parley.chat/web"
 )
 
@@ -29,14 +30,14 @@ import (
 func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	accounts := op.NewAccounts(h.accounts)
 	conversations := &op.Conversations{
-		Timeline: h.timeline, Feed: h.feed, Users: users{h.accounts},
+		Timeline: h.timeline, Feed: h.feed, Users: h.accounts,
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
 	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Log: h.part("session")}
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.fanout, h.door, accounts, accounts)...)
-	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: func(error) bool { return !h.timeline.Ready() }})
+	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway})
 
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
