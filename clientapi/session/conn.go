@@ -103,6 +103,9 @@ func (s *conn) send(typ string, data any) {
 // fail answers a frame with an error frame.
 func (s *conn) fail(err error, tempID, conversation string) {
 	f := fault.From(err)
+	if f.Code == fault.Internal && s.door.Away != nil && s.door.Away(err) {
+		f = fault.New(fault.Unavailable, "the server cannot do this now").Because(err)
+	}
 	info := fault.Lookup(f.Code)
 	message := f.Message
 	if info.Status >= 500 {

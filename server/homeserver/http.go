@@ -33,7 +33,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		Timeline: h.timeline, Feed: h.feed, Users: h.accounts,
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
-	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Log: h.part("session")}
+	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Away: store.IsAway, Log: h.part("session")}
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.fanout, h.door, accounts, accounts)...)
