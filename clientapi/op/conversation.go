@@ -116,18 +116,31 @@ func (o *Conversations) members(ctx context.Context, c Caller, names []string) (
 }
 
 func (o *Conversations) user(ctx context.Context, field, name string) (id.User, error) {
+	u, err := parseUser(field, name)
+	if err != nil {
+		return "", err
+	}
+	return u, o.exists(ctx, u)
+}
+
+func parseUser(field, name string) (id.User, error) {
 	u, err := id.ParseUser(name)
 	if err != nil {
 		return "", fault.Invalid(field, "%q is not a user id", clip(name))
 	}
+	return u, nil
+}
+
+// exists answers unknown_user unless the user has an active account here.
+func (o *Conversations) exists(ctx context.Context, u id.User) error {
 	ok, err := o.Users.Exists(ctx, u)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if !ok {
-		return "", fault.New(fault.UnknownUser, "no such user: %s", u)
+		return fault.New(fault.UnknownUser, "no such user: %s", u)
 	}
-	return u, nil
+	return nil
 }
 
 func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "") }

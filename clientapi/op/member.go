@@ -69,30 +69,44 @@ func (o *Conversations) AddMembers(ctx context.Context, c Caller, conversationID
 	if err != nil {
 		return frame.Conversation{}, err
 	}
-	if len(in.UserIDs) == 0 {
-		return frame.Conversation{}, fault.Invalid("userIds", "must name a user at least")
+	change, err := additions(in.UserIDs, o.Limits.MaxMembers)
+	if err != nil {
+		return frame.Conversation{}, err
 	}
-	if len(in.UserIDs) > o.Limits.MaxMembers {
-		return frame.Conversation{}, fault.New(fault.GroupFull, "a group has at most %d members", o.Limits.MaxMembers)
-	}
-	// The right is checked before the names, so that a member who may not add anyone cannot probe for accounts.
-	probe := conversation.Proposal{Type: frame.TypeMemberAdd, Sender: c.User}
+	// The right is checked before the names are looked up, so that a member who may not add anyone cannot probe for accounts.
+	probe := conversation.Proposal{Type: frame.TypeMemberAdd, Sender: c.User, Change: change}
 	if err := conversation.Decide(v.State, probe, o.Limits); err != nil {
 		return frame.Conversation{}, err
 	}
-	users := make([]string, 0, len(in.UserIDs))
-	for _, name := range in.UserIDs {
-		u, err := o.user(ctx, "userIds", name)
-		if err != nil {
+	for _, u := range change.UserIDs {
+		if err := o.exists(ctx, id.User(u)); err != nil {
 			return frame.Conversation{}, err
 		}
-		users = append(users, string(u))
 	}
-	slices.Sort(users)
-	if err := o.change(ctx, c, v, frame.TypeMemberAdd, frame.Change{UserIDs: slices.Compact(users), Role: conversation.Simple}); err != nil {
+	if err := o.change(ctx, c, v, frame.TypeMemberAdd, change); err != nil {
 		return frame.Conversation{}, err
 	}
 	return o.Get(ctx, c, conversationID)
+}
+
+// additions reads the names of new members, sorted, each once.
+func additions(names []string, limit int) (frame.Change, error) {
+	if len(names) == 0 {
+		return frame.Change{}, fault.Invalid("userIds", "must name a user at least")
+	}
+	if len(names) > limit {
+		return frame.Change{}, fault.New(fault.GroupFull, "a group has at most %d members", limit)
+	}
+	users := make([]string, len(names))
+	for i, name := range names {
+		u, err := parseUser("userIds", name)
+		if err != nil {
+			return frame.Change{}, err
+		}
+		users[i] = string(u)
+	}
+	slices.Sort(users)
+	return frame.Change{UserIDs: slices.Compact(users), Role: conversation.Simple}, nil
 }
 
 // RemoveMember removes a member of a lower role; oneself: leaves. Faults: unknown_conversation, not_member, unknown_user,
