@@ -60,21 +60,29 @@ func (o *outbox) restore(sends []frame.Send) {
 	}
 }
 
-func (o *outbox) full() bool {
+// accepts tells whether a message with the tempId could be added now.
+func (o *outbox) accepts(tempID string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.byTemp) >= o.limit
+	return o.check(tempID)
+}
+
+func (o *outbox) check(tempID string) error {
+	if len(o.byTemp) >= o.limit {
+		return errOutboxFull(o.limit)
+	}
+	if o.byTemp[tempID] != nil {
+		return fault.New(fault.TempIDConflict, "tempId %s is queued already", tempID)
+	}
+	return nil
 }
 
 // add queues a message at the end of its conversation.
 func (o *outbox) add(q *queued) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.byTemp) >= o.limit {
-		return errOutboxFull(o.limit)
-	}
-	if o.byTemp[q.send.TempID] != nil {
-		return fault.New(fault.TempIDConflict, "tempId %s is queued already", q.send.TempID)
+	if err := o.check(q.send.TempID); err != nil {
+		return err
 	}
 	o.push(q)
 	poke(o.wake)

@@ -63,8 +63,8 @@ func (c *Client) enqueue(ctx context.Context, m frame.Send, done chan outcome) (
 	if err := checkSend(m); err != nil {
 		return "", err
 	}
-	if c.outbox.full() {
-		return "", errOutboxFull(c.opts.OutboxLimit)
+	if err := c.outbox.accepts(m.TempID); err != nil {
+		return "", err
 	}
 	// Stored before it can be sent, so that what was sent is always known after a crash.
 	if err := c.store.Update(ctx, func(st *State) { st.Outbox = append(st.Outbox, m) }); err != nil {
@@ -79,7 +79,7 @@ func (c *Client) enqueue(ctx context.Context, m frame.Send, done chan outcome) (
 // takeBack undoes the storing of a message that was not queued after all.
 func (c *Client) takeBack(ctx context.Context, m frame.Send, why error) error {
 	if fault.Is(why, fault.TempIDConflict) {
-		return why // The one stored under this tempId stays; a double goes with it when it is settled.
+		return why // Another call was quicker. Its message stays stored, and the double goes with it when it is settled.
 	}
 	if err := c.store.Update(context.WithoutCancel(ctx), func(st *State) { st.dropQueued(m.TempID) }); err != nil {
 		c.log.WarnContext(ctx, "message not taken back", "error", err)
