@@ -96,6 +96,7 @@ func serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer profile()()
 	fmt.Fprint(os.Stdout, h.Greeting())
 	return h.Run(ctx)
 }
