@@ -32,7 +32,11 @@ func (c *Client) fresh(ctx context.Context) (*Session, error) {
 	if time.Now().Before(s.ExpiresAt.Add(-margin)) {
 		return s, nil
 	}
-	return c.refresh(ctx, s)
+	next, err := c.refresh(ctx, s)
+	if err != nil && !SessionEnded(err) && ctx.Err() == nil && time.Now().Before(s.ExpiresAt) {
+		return s, nil // The old one still does; the next call tries again.
+	}
+	return next, err
 }
 
 // refresh replaces the session old. Callers queue for the turn, and who finds the session replaced takes the new one.

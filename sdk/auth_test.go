@@ -68,6 +68,29 @@ func TestRefresh_HappensBeforeExpiry(t *testing.T) {
 	}
 }
 
+func TestRefresh_TroubleBeforeExpiryLeavesTheOldTokenInUse(t *testing.T) {
+	f := sdktest.New(t)
+	f.OnCall = func(w http.ResponseWriter, key string) bool {
+		if key == "POST refresh" {
+			sdktest.Refuse(w, fault.New(fault.Unavailable, "not now"))
+		}
+		return key == "POST refresh"
+	}
+	c := login(t, f, "alice", Options{})
+	soon := *c.auth.session.Load()
+	soon.IssuedAt, soon.ExpiresAt = time.Now().Add(-time.Hour), time.Now().Add(30*time.Second)
+	c.auth.session.Store(&soon)
+	if _, err := c.Me(t.Context()); err != nil {
+		t.Error(err)
+	}
+	past := soon
+	past.ExpiresAt = time.Now().Add(-time.Second)
+	c.auth.session.Store(&past)
+	if _, err := c.Me(t.Context()); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestRefresh_InvalidTokenEndsTheSessionAndRun(t *testing.T) {
 	f := sdktest.New(t)
 	alice := join(t, f, "alice", Options{})

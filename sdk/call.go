@@ -54,7 +54,7 @@ func tokenEnded(err error) bool {
 func (c *Client) exchange(ctx context.Context, method, path, token string, in, out any) error {
 	var body io.Reader
 	if in != nil {
-		raw, err := json.Marshal(in)
+		raw, err := encode(in)
 		if err != nil {
 			return fmt.Errorf("encode %s %s: %w", method, path, err)
 		}

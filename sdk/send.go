@@ -3,6 +3,7 @@
 package sdk
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -111,7 +112,7 @@ type envelope struct {
 }
 
 func encodeFrame(kind string, data any) ([]byte, error) {
-	raw, err := json.Marshal(struct {
+	raw, err := encode(struct {
 		Type string `json:"type"`
 		Data any    `json:"data"`
 	}{kind, data})
@@ -119,4 +120,13 @@ func encodeFrame(kind string, data any) ([]byte, error) {
 		return nil, fmt.Errorf("encode %s: %w", kind, err)
 	}
 	return raw, nil
+}
+
+// encode is json.Marshal without the escapes for HTML, which could make a message six times as long.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

@@ -188,7 +188,7 @@ func TestSend_ChecksBeforeQueueing(t *testing.T) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	if _, err := c.SendAsync(t.Context(), frame.Send{ConversationID: conv, Content: "fits"}); err != nil {
+	if _, err := c.SendAsync(t.Context(), frame.Send{ConversationID: conv, Content: strings.Repeat("<", maxContent)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.SendAsync(t.Context(), frame.Send{ConversationID: conv, Content: "too many"}); !fault.Is(err, fault.RateLimited) {

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 
@@ -95,7 +96,14 @@ func start(ctx context.Context, o options, in, out *os.File) error {
 // explain says an error for people: a fault by its message, and what to do about it where that is known.
 func explain(err error) string {
 	var f *fault.Error
-	if !errors.As(err, &f) {
+	var away *url.Error
+	switch {
+	case errors.As(err, &f):
+	case errors.As(err, &away) && away.Timeout():
+		return "the server does not answer"
+	case errors.As(err, &away):
+		return "cannot reach the server: " + clean(away.Err.Error())
+	default:
 		return clean(err.Error())
 	}
 	switch f.Code {
