@@ -4,6 +4,7 @@ package op
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"parley.chat/core/conversation"
 	"parley.chat/core/feed"
 	"parley.chat/core/timeline"
+	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
@@ -27,54 +29,69 @@ const (
 	maxMediaURL = 2048
 )
 
-// Send appends a message and waits for its commit. Faults: as Begin, and those of the wait.
+// Send appends a message and waits for its commit. Faults: as Submit, and unavailable.
 func (o *Conversations) Send(ctx context.Context, c Caller, in frame.Send) (frame.Ack, error) {
-	wait, err := o.Begin(ctx, c, in, "")
-	if err != nil {
+	type outcome struct {
+		ack frame.Ack
+		err error
+	}
+	done := make(chan outcome, 1)
+	if err := o.Submit(ctx, c, in, "", func(ack frame.Ack, err error) { done <- outcome{ack, err} }); err != nil {
 		return frame.Ack{}, err
 	}
-	return wait()
+	select {
+	case out := <-done:
+		return out.ack, out.err
+	case <-ctx.Done():
+		return frame.Ack{}, fault.New(fault.Unavailable, "the outcome is not known yet, send again").Because(ctx.Err())
+	}
 }
 
-// Begin queues a message and returns a function that waits for its ack; messages begun one after the other keep their order.
-// origin is the session that gets the ack instead of the live frame, "" if none. The same tempId again answers the same.
-// Faults: invalid_field, content_too_large, unknown_conversation, not_member, unknown_message, temp_id_conflict, unavailable.
-func (o *Conversations) Begin(ctx context.Context, c Caller, in frame.Send, origin string) (func() (frame.Ack, error), error) {
+// Submit queues a message; then gets its ack, or why there is none, on the committer's goroutine: it must not block. Messages
+// submitted one after the other keep their order. origin is the session that gets the ack instead of the live frame, "" if
+// none. The same tempId again answers the same. Faults: invalid_field, content_too_large, unknown_conversation, not_member,
+// unknown_message, temp_id_conflict, unavailable.
+func (o *Conversations) Submit(ctx context.Context, c Caller, in frame.Send, origin string, then func(frame.Ack, error)) error {
 	if err := checkSend(in); err != nil {
-		return nil, err
+		return err
 	}
-	content, err := event.MessageContent(in)
+	content, err := messageContent(in)
 	if err != nil {
-		return nil, fault.New(fault.MalformedJSON, "the content is not valid UTF-8").Because(err)
-	}
-	if len(content) > MaxContent {
-		return nil, fault.New(fault.ContentTooLarge, "the content of a message has at most %d bytes", MaxContent)
+		return err
 	}
 	conv, err := id.ParseConversation(in.ConversationID)
 	if err != nil {
-		return nil, fault.New(fault.UnknownConversation, "no such conversation")
+		return fault.New(fault.UnknownConversation, "no such conversation")
 	}
 	if err := o.checkReply(ctx, c, in); err != nil {
-		return nil, err
+		return err
 	}
-	wait, err := o.Timeline.Begin(ctx, timeline.Command{
+	return o.Timeline.Submit(ctx, timeline.Command{
 		ConversationID: conv, Device: c.Device, AuthorTime: time.Now().UnixMilli(),
 		Proposal: conversation.Proposal{Type: frame.TypeMessage, Sender: c.User},
 		TempID:   in.TempID, Content: content, Origin: origin,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return func() (frame.Ack, error) {
-		res, err := wait()
+	}, func(res timeline.Result, err error) {
 		if err != nil {
-			return frame.Ack{}, err
+			then(frame.Ack{}, err)
+			return
 		}
-		return frame.Ack{
+		then(frame.Ack{
 			TempID: in.TempID, ConversationID: in.ConversationID,
 			MessageID: res.MessageID.String(), Seq: res.Seq, Timestamp: res.MessageID.Time(), Status: "sent",
-		}, nil
-	}, nil
+		}, nil)
+	})
+}
+
+// messageContent is the canonical content, within its limit.
+func messageContent(in frame.Send) ([]byte, error) {
+	content, err := event.MessageContent(in)
+	if wrong, ok := errors.AsType[*canonical.Error](err); ok && wrong.Kind == canonical.KindTooLarge || len(content) > MaxContent {
+		return nil, fault.New(fault.ContentTooLarge, "the content of a message has at most %d bytes", MaxContent)
+	}
+	if err != nil {
+		return nil, fault.New(fault.MalformedJSON, "the content is not valid UTF-8").Because(err)
+	}
+	return content, nil
 }
 
 // checkSend checks the shape of a message. spec: MSG-SEND-2 MSG-SEND-3
@@ -126,10 +143,13 @@ func (o *Conversations) Receive(ctx context.Context, c Caller, in frame.Delivery
 	return o.Timeline.Receive(ctx, conv, c.User, m, in.Status == "read")
 }
 
-// History asks for a page of messages. -1 in a bound means that it is not given.
+// NoBound is a bound of a History that is not given. A bound of -1 lies before seq 0.
+const NoBound = -2
+
+// History asks for a page of messages.
 type History struct {
 	Cursor              string
-	AfterSeq, BeforeSeq int64
+	AfterSeq, BeforeSeq int64 // exclusive, or NoBound
 	Limit               int
 }
 
@@ -145,11 +165,11 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 		return out, err
 	}
 	from, to, _ := v.State.Visible(c.User, v.Head.Seq)
-	r := timeline.Range{From: from, To: to, Limit: in.Limit + 1, Newest: in.AfterSeq < 0}
-	if in.AfterSeq >= 0 {
+	r := timeline.Range{From: from, To: to, Limit: in.Limit + 1, Newest: in.AfterSeq == NoBound}
+	if in.AfterSeq != NoBound {
 		r.From = max(from, in.AfterSeq+1)
 	}
-	if in.BeforeSeq >= 0 {
+	if in.BeforeSeq != NoBound {
 		r.To = min(to, in.BeforeSeq-1)
 	}
 	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, r)
@@ -178,7 +198,7 @@ func (h *History) resume() error {
 	after, before, _ := strings.Cut(rest, ".")
 	a, errA := strconv.ParseInt(after, 10, 64)
 	b, errB := strconv.ParseInt(before, 10, 64)
-	if errA != nil || errB != nil || a < -1 || b < -1 || (dir != "o" && dir != "n") || (dir == "o") != (a >= 0) {
+	if errA != nil || errB != nil || a < NoBound || b < NoBound || (dir != "o" && dir != "n") || (dir == "o") != (a != NoBound) {
 		return bad
 	}
 	h.AfterSeq, h.BeforeSeq = a, b
@@ -202,7 +222,7 @@ func (h *History) page(out *rest.Messages, records []frame.Event, newest bool) {
 	}
 	last := records[len(records)-1].Seq
 	if newest {
-		out.NextCursor = "n.-1." + strconv.FormatInt(last, 10)
+		out.NextCursor = "n.-2." + strconv.FormatInt(last, 10)
 		return
 	}
 	out.NextCursor = "o." + strconv.FormatInt(last, 10) + "." + strconv.FormatInt(h.BeforeSeq, 10)

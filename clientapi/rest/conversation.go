@@ -56,8 +56,8 @@ func messages(o *op.Conversations, c *Call) (any, error) {
 	q := c.Query()
 	in := op.History{
 		Cursor:    q.String("cursor", maxCursor),
-		AfterSeq:  q.Int("afterSeq", -1, 0, 1<<53),
-		BeforeSeq: q.Int("beforeSeq", -1, 0, 1<<53),
+		AfterSeq:  q.Int("afterSeq", op.NoBound, -1, 1<<53),
+		BeforeSeq: q.Int("beforeSeq", op.NoBound, 0, 1<<53),
 		Limit:     int(q.Int("limit", 50, 1, 200)),
 	}
 	if err := q.Err(); err != nil {

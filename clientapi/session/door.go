@@ -36,7 +36,7 @@ type Door struct {
 	Conversations *op.Conversations
 	Feed          *feed.Feed
 	Registry      feed.Registry
-	Origins       []string // hosts allowed in Origin besides the own one
+	Origins       []string         // hosts allowed in Origin besides the own one
 	Away          func(error) bool // errors that mean unavailable instead of internal; nil: none
 	Log           *slog.Logger
 

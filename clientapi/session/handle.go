@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"parley.chat/clientapi/op"
+	"parley.chat/clientapi/socket"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 )
@@ -72,26 +73,20 @@ func (s *conn) onSend(data []byte) error {
 	case <-s.ctx.Done():
 		return nil
 	}
-	s.sendQueued(in)
+	err := s.door.Conversations.Submit(s.ctx, s.caller, in, s.id, func(ack frame.Ack, err error) { s.onSent(in, ack, err) })
+	if err != nil {
+		s.onSent(in, frame.Ack{}, err)
+	}
 	return nil
 }
 
-func (s *conn) sendQueued(in frame.Send) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), frameTime)
-	wait, err := s.door.Conversations.Begin(ctx, s.caller, in, s.id)
-	finish := func(ack frame.Ack, err error) {
-		defer func() { cancel(); <-s.work }()
-		if err != nil {
-			s.fail(err, in.TempID, in.ConversationID)
-			return
-		}
-		s.send(frame.MessageAck, ack)
-	}
+func (s *conn) onSent(in frame.Send, ack frame.Ack, err error) {
 	if err != nil {
-		finish(frame.Ack{}, err)
-		return
+		s.fail(err, in.TempID, in.ConversationID)
+	} else {
+		s.ws.Send(socket.Prepare(frame.AppendFrame(nil, frame.MessageAck, frame.AppendAck(nil, &ack))))
 	}
-	go func() { finish(wait()) }()
+	<-s.work
 }
 
 func (s *conn) onDelivery(data []byte) error {

@@ -2,10 +2,7 @@
 
 package timeline
 
-import (
-	"context"
-	"sync"
-)
+import "sync"
 
 // pending is a command on its way, and who waits for it. It holds its conversation until it is finished, even if its caller
 // left: what is decided on the tentative state must not be evicted before it is committed.
@@ -20,7 +17,7 @@ type pending struct {
 	finished  bool
 	out       outcome
 	followers []*pending // repeats that came before the commit
-	done      chan outcome
+	then      func(Result, error)
 }
 
 type outcome struct {
@@ -28,18 +25,8 @@ type outcome struct {
 	err error
 }
 
-func newPending(cmd Command, c *conv) *pending {
-	return &pending{cmd: cmd, conv: c, key: dedupKey(cmd.Device, cmd.TempID), done: make(chan outcome, 1)}
-}
-
-// wait is the outcome; errDropped means that nothing was committed and the command may be begun again.
-func (p *pending) wait(ctx context.Context) (Result, error) {
-	select {
-	case out := <-p.done:
-		return out.Result, out.err
-	case <-ctx.Done():
-		return Result{}, away(ctx.Err())
-	}
+func newPending(cmd Command, c *conv, then func(Result, error)) *pending {
+	return &pending{cmd: cmd, conv: c, key: dedupKey(cmd.Device, cmd.TempID), then: then}
 }
 
 // finish answers the command and its repeats, once.
@@ -50,7 +37,7 @@ func (p *pending) finish(r Result, err error) {
 	p.followers = nil
 	p.mu.Unlock()
 	p.conv.shard.release(p.conv)
-	p.done <- outcome{r, err}
+	p.then(r, err)
 	for _, f := range followers {
 		f.finishAs(outcome{r, err})
 	}

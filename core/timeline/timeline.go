@@ -147,32 +147,32 @@ type Result struct {
 // Draining, to another node. A command without a tempId is a new event each time.
 func (t *Timeline) Append(ctx context.Context, cmd Command) (Result, error) {
 	for range 3 {
-		p, err := t.begin(ctx, cmd)
-		if err != nil {
+		done := make(chan outcome, 1)
+		if err := t.begin(ctx, cmd, func(r Result, err error) { done <- outcome{r, err} }); err != nil {
 			return Result{}, err
 		}
-		res, err := p.wait(ctx)
-		if err != errDropped {
-			return res, err
+		select {
+		case out := <-done:
+			if out.err != errDropped {
+				return out.Result, out.err
+			}
+		case <-ctx.Done():
+			return Result{}, away(ctx.Err())
 		}
 	}
 	return Result{}, away(errDropped)
 }
 
-// Begin queues the command and returns a function that waits for its outcome as Append does. Commands for one conversation
-// that are begun one after the other are decided in that order.
-func (t *Timeline) Begin(ctx context.Context, cmd Command) (func() (Result, error), error) {
-	p, err := t.begin(ctx, cmd)
-	if err != nil {
-		return nil, err
-	}
-	return func() (Result, error) {
-		res, err := p.wait(ctx)
+// Submit queues the command; then gets its outcome, as Append returns it, on the committer's goroutine: it must not block.
+// It is not called if Submit fails. Commands of one conversation that are submitted one after the other are decided in that
+// order, which is why a command dropped in doubt is not tried again here: it could overtake a later one.
+func (t *Timeline) Submit(ctx context.Context, cmd Command, then func(Result, error)) error {
+	return t.begin(ctx, cmd, func(r Result, err error) {
 		if err == errDropped {
-			err = away(err) // Trying again here could overtake a later command.
+			err = away(err)
 		}
-		return res, err
-	}, nil
+		then(r, err)
+	})
 }
 
 // checkTempID refuses what the store could not write, because such a command would fail the batches of everybody.
@@ -186,25 +186,24 @@ func checkTempID(s string) error {
 // maxTempID bounds tempIds whoever made them; doors may be stricter.
 const maxTempID = 256
 
-func (t *Timeline) begin(ctx context.Context, cmd Command) (*pending, error) {
+func (t *Timeline) begin(ctx context.Context, cmd Command, then func(Result, error)) error {
 	if err := checkTempID(cmd.TempID); err != nil {
-		return nil, err
+		return err
 	}
 	sh := t.shardOf(cmd.ConversationID)
 	c, err := t.hold(ctx, sh, cmd.ConversationID)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := newPending(cmd, c)
+	p := newPending(cmd, c, then)
 	err = t.findHot(ctx, p)
 	if err == nil {
-		err = sh.group.enqueue(p)
+		err = sh.group.enqueue(p) // It holds the conversation until it is finished.
 	}
 	if err != nil {
 		sh.release(c)
-		return nil, err
 	}
-	return p, nil // It holds the conversation until it is finished.
+	return err
 }
 
 func (t *Timeline) shardOf(c id.Conversation) *shard { return t.shards[c.Shard(len(t.shards))] }

@@ -150,3 +150,15 @@ func escapeRune(r rune, n int) string {
 	}
 	return ""
 }
+
+// AppendAck appends the JSON of a to buf and returns the extended buffer.
+func AppendAck(buf []byte, a *Ack) []byte {
+	buf = slices.Grow(buf, 160+len(a.TempID)+len(a.ConversationID)+len(a.MessageID))
+	buf = appendString(append(buf, `{"tempId":`...), a.TempID)
+	buf = appendString(append(buf, `,"conversationId":`...), a.ConversationID)
+	buf = appendString(append(buf, `,"messageId":`...), a.MessageID)
+	buf = strconv.AppendInt(append(buf, `,"seq":`...), a.Seq, 10)
+	buf = strconv.AppendInt(append(buf, `,"timestamp":`...), a.Timestamp, 10)
+	buf = appendString(append(buf, `,"status":`...), a.Status)
+	return append(buf, '}')
+}
