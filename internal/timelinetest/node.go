@@ -129,6 +129,13 @@ func (o *Out) GotReceipts() []conversation.Receipt {
 	return append([]conversation.Receipt(nil), o.receipts...)
 }
 
+// Losses counts how often Lost was called.
+func (o *Out) Losses() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lost
+}
+
 // User is a test user.
 func User(name string) id.User { return id.NewUser(name, "example.org") }
 
@@ -185,7 +192,7 @@ func Change(t testing.TB, c id.Conversation, by id.User, typ, tempID string, ch 
 	}
 }
 
-// Append appends and wants success.
+// MustAppend appends and wants success.
 func (n *Node) MustAppend(t testing.TB, cmd timeline.Command) timeline.Result {
 	t.Helper()
 	res, err := n.Append(t.Context(), cmd)

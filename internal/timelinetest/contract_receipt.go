@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timelinetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
+
+func receipts(t *testing.T, open Open) {
+	s := open(t, one())
+	n := Start(t, s, func(o *timeline.Options) { o.FlushEvery, o.ReceiptEvery = time.Hour, 300*time.Millisecond })
+	c := groups(t, n, 1)[0]
+	ids := make([]id.Message, 101)
+	for i := range 100 {
+		ids[i+1] = n.MustAppend(t, Message(t, c, User("alice"), fmt.Sprint("t", i), "hello")).MessageID
+	}
+	before := n.Wire.Counts().Points
+	for _, m := range ids[1:] {
+		if err := n.Receive(t.Context(), c, User("bob"), m, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Eventually(t, "receipts go out", func() bool { return len(n.Out.GotReceipts()) >= 2 })
+	list := n.Out.GotReceipts()
+	points := n.Wire.Counts().Points - before
+	if points > 3 || len(list) > 4 { // One each, or two if the flush fell in between; alice's own sends are one more row.
+		t.Errorf("100 moves made %d rows and %d receipts", points, len(list))
+	}
+	last := map[string]id.Message{}
+	for _, r := range list {
+		if r.User != User("bob") || r.Seq != r.MessageID.Seq() || len(r.To) != 2 {
+			t.Errorf("receipt %+v", r)
+		}
+		last[r.Status] = r.MessageID
+	}
+	Eventually(t, "the last of each status is told", func() bool {
+		for _, r := range n.Out.GotReceipts() {
+			last[r.Status] = r.MessageID
+		}
+		return last["delivered"] == ids[100] && last["read"] == ids[100]
+	})
+	refusals(t, n, c, ids)
+	if err := n.Receive(t.Context(), c, User("bob"), ids[3], true); err != nil {
+		t.Errorf("an old message: %v", err)
+	}
+	n.Kill() // What was flushed stays.
+	n = Start(t, s)
+	want := timeline.Pointer{Delivered: 100, Read: 100, ReadCount: 100}
+	if p, err := n.Pointer(t.Context(), c, User("bob")); err != nil || p != want {
+		t.Errorf("pointer %+v %v, want %+v", p, err, want)
+	}
+	if v, err := n.View(t.Context(), c); err != nil || v.Mark == 0 {
+		t.Errorf("mark %d %v", v.Mark, err)
+	}
+}
+
+func refusals(t *testing.T, n *Node, c id.Conversation, ids []id.Message) {
+	t.Helper()
+	for _, old := range []int{5, 100} { // One from the store, one from memory.
+		fake := id.NewMessage(ids[old].Time(), int64(old), [32]byte{1, 2, 3})
+		if err := n.Receive(t.Context(), c, User("bob"), fake, true); !fault.Is(err, fault.UnknownMessage) {
+			t.Errorf("a made-up id of seq %d: %v", old, err)
+		}
+	}
+	future := id.NewMessage(ids[100].Time(), 101, [32]byte{})
+	if err := n.Receive(t.Context(), c, User("bob"), future, true); !fault.Is(err, fault.UnknownMessage) {
+		t.Errorf("a message to come: %v", err)
+	}
+	if err := n.Receive(t.Context(), c, User("mallory"), ids[5], true); !fault.Is(err, fault.UnknownConversation) {
+		t.Errorf("a stranger: %v", err)
+	}
+	n.MustAppend(t, Change(t, c, User("alice"), frame.TypeMemberAdd, "add", frame.Change{UserIDs: []string{"carol@example.org"}}))
+	if err := n.Receive(t.Context(), c, User("carol"), ids[5], true); !fault.Is(err, fault.UnknownMessage) {
+		t.Errorf("a message from before the member joined: %v", err)
+	}
+	if err := n.Check(t.Context(), c, User("bob"), ids[5]); err != nil {
+		t.Errorf("a message of one's own conversation: %v", err)
+	}
+}
+
+// pointersFlush has a receipt flush the head of a conversation in which another member's pointer waits for the next flush.
+func pointersFlush(t *testing.T, open Open) {
+	s := open(t, one())
+	n := Start(t, s, func(o *timeline.Options) { o.FlushEvery, o.ReceiptEvery = 100*time.Millisecond, 10*time.Millisecond })
+	c := groups(t, n, 1)[0]
+	m := n.MustAppend(t, Message(t, c, User("alice"), "1", "hello"))
+	if err := n.Receive(t.Context(), c, User("bob"), m.MessageID, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Receive(t.Context(), c, User("bob"), m.MessageID, true); err != nil {
+		t.Fatal(err)
+	}
+	stored := func(u id.User) timeline.Pointer {
+		l, err := s.LoadConversation(t.Context(), c.Shard(4), c, 1<<60, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Pointers[u]
+	}
+	want := timeline.Pointer{Delivered: 1, Read: 1, ReadCount: 1}
+	Eventually(t, "both pointers are stored", func() bool { return stored(User("alice")) == want && stored(User("bob")) == want })
+}
+
+// unreadModel compares pointers with a model that counts, over random sends and reads and restarts.
+func unreadModel(t *testing.T, open Open) {
+	s := open(t, one())
+	rnd := rand.New(rand.NewPCG(1, 2))
+	n := Start(t, s)
+	c := groups(t, n, 1)[0]
+	users := []id.User{User("alice"), User("bob")}
+	unread := map[id.User]int{}
+	read := map[id.User]int64{}
+	ids := []id.Message{{}}
+	for i := range 150 {
+		u, other := users[i%2], users[1-i%2]
+		switch rnd.IntN(4) {
+		case 0, 1:
+			ids = append(ids, n.MustAppend(t, Message(t, c, u, fmt.Sprint("t", i), "hello")).MessageID)
+			unread[u], unread[other] = 0, unread[other]+1
+			read[u] = int64(len(ids)) - 1
+		case 2:
+			seq := rnd.IntN(len(ids))
+			if seq == 0 {
+				continue
+			}
+			if err := n.Receive(t.Context(), c, u, ids[seq], true); err != nil {
+				t.Fatal(err)
+			}
+			if int64(seq) > read[u] {
+				unread[u], read[u] = len(ids)-1-seq, int64(seq)
+			}
+		case 3:
+			if rnd.IntN(10) == 0 {
+				n.Stop()
+				n = Start(t, s)
+			}
+		}
+		v, err := n.View(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := n.Pointer(t.Context(), c, u)
+		if err != nil || v.Head.Count-p.ReadCount != int64(unread[u]) || p.Delivered < p.Read {
+			t.Fatalf("step %d: %s has %d unread, want %d (%+v %v)", i, u, v.Head.Count-p.ReadCount, unread[u], p, err)
+		}
+	}
+}
