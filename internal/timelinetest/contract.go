@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
@@ -107,6 +108,7 @@ func manySenders(t *testing.T, open Open) {
 	const senders, each = 200, 5
 	n := Start(t, open(t, one()))
 	convs := groups(t, n, 20)
+	n.Wire.Set(Hooks{BeforeCommit: func(*timeline.Batch) error { time.Sleep(time.Millisecond); return nil }})
 	before := n.Wire.Counts()
 	var wg sync.WaitGroup
 	for i := range senders {

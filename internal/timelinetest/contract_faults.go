@@ -18,7 +18,7 @@ import (
 // faults has several senders send random commands to a node whose store fails at random, before and after commits, and which
 // is killed now and then. Every command is sent again until it is acknowledged.
 func faults(t *testing.T, open Open) {
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		s := open(t, []id.Shard{0, 2}, []id.Shard{1, 3})
 		r := &rough{t: t, store: s, acked: map[id.Conversation]map[string]bool{}}
 		r.start(Hooks{})
@@ -83,13 +83,13 @@ func (r *rough) hooks(seed uint64) Hooks {
 	commit := func(*timeline.Batch) error { return fail(12) }
 	return Hooks{
 		BeforeCommit: commit, AfterCommit: commit,
-		Index: func() error { return fail(4) }, Load: func() error { return fail(30) },
+		Index: func() error { return fail(4) }, Load: func() error { return fail(60) },
 	}
 }
 
 // send sends random commands, each until its outcome is known.
 func (r *rough) send(rnd *rand.Rand, sender int, convs []id.Conversation) {
-	for k := range 40 {
+	for k := range 25 {
 		c, temp := convs[rnd.IntN(len(convs))], fmt.Sprint(sender, "/", k)
 		cmd := Message(r.t, c, User("bob"), temp, temp)
 		if rnd.IntN(6) == 0 {

@@ -20,7 +20,8 @@ var ErrInjected = errors.New("injected fault")
 // everything was. They may block.
 type Hooks struct {
 	BeforeCommit, AfterCommit func(*timeline.Batch) error
-	Index, Load, Renew        func() error
+	Index, Load               func() error
+	Acquire, Renew            func() error
 }
 
 // Faulty is a Store that fails at will and counts.
@@ -165,7 +166,11 @@ func (f *Faulty) Renew(ctx context.Context, node string, leases []timeline.Lease
 
 // Acquire implements timeline.Store.
 func (f *Faulty) Acquire(ctx context.Context, node string, shards []id.Shard, ttl time.Duration) ([]timeline.Lease, error) {
-	if _, err := f.state(); err != nil {
+	h, err := f.state()
+	if err == nil {
+		err = call(h.Acquire)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return f.Store.Acquire(ctx, node, shards, ttl)
