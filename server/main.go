@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"parley.chat/server/chat"
@@ -87,7 +88,13 @@ func logger(l config.Log, out io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, o))
 }
 
+// gcPercent trades memory for CPU: the heap of a node is small beside what its connections hold elsewhere.
+const gcPercent = 200
+
 func serve(ctx context.Context, args []string) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	cfg, log, err := load("serve", args)
 	if err != nil {
 		return err
