@@ -57,21 +57,38 @@ func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConv
 		return out, false, err
 	}
 	conv := event.ConversationID(raw)
-	if create.Type == event.Direct {
-		if _, err := o.Timeline.View(ctx, conv); err == nil {
+	for {
+		if create.Type == event.Direct {
+			if _, err := o.Timeline.View(ctx, conv); err == nil {
+				out, err = o.Get(ctx, c, string(conv))
+				return out, true, err
+			}
+		}
+		_, err = o.append(ctx, c, conv, timeline.Command{
+			Proposal: conversation.Proposal{Type: frame.TypeCreate, Create: create}, Content: raw,
+		})
+		if err == nil {
 			out, err = o.Get(ctx, c, string(conv))
-			return out, true, err
+			return out, false, err
+		}
+		// The other one of the pair was first; its event shows once it is committed, or was not made.
+		if !fault.Is(err, fault.AlreadyMember) {
+			return out, false, err
+		}
+		if !pause(ctx) {
+			return out, false, fault.Retry(fault.Unavailable, time.Second, "the server cannot do this now, try again").Because(err)
 		}
 	}
-	_, err = o.append(ctx, c, conv, timeline.Command{
-		Proposal: conversation.Proposal{Type: frame.TypeCreate, Create: create}, Content: raw,
-	})
-	existed = fault.Is(err, fault.AlreadyMember) // The other one of the pair was first.
-	if err != nil && !existed {
-		return out, false, err
+}
+
+// pause waits a moment for a commit that is under way; false if ctx ended.
+func pause(ctx context.Context) bool {
+	select {
+	case <-time.After(5 * time.Millisecond):
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	out, err = o.Get(ctx, c, string(conv))
-	return out, existed, err
 }
 
 func (o *Conversations) create(c Caller, in rest.CreateConversation, members []id.User) (event.Create, error) {

@@ -43,6 +43,8 @@ type Options struct {
 	AccessLife time.Duration
 	Bus        func(fanout.Node) fanout.Bus // nil: one node, no links
 	Placement  fanout.Placement
+	// Owner is another node, in this process, that owns every shard: this one has sessions and no timeline of its own.
+	Owner *Homeserver
 }
 
 // Homeserver is an assembled node. Make it with New.
@@ -102,14 +104,18 @@ func (h *Homeserver) assemble() {
 		fo.Bus = h.opt.Bus(node)
 	}
 	h.fanout = fanout.New(fo)
-	h.timeline = timeline.New(timeline.Options{
-		Store: h.store, Out: h.fanout, Node: h.identity.node, Limits: limits, Log: h.part("timeline"),
-		Clock: h.opt.Clock, Fail: h.opt.Fail,
-	})
+	if h.opt.Owner != nil {
+		h.timeline = h.opt.Owner.timeline
+	} else {
+		h.timeline = timeline.New(timeline.Options{
+			Store: h.store, Out: h.fanout, Node: h.identity.node, Limits: limits, Log: h.part("timeline"),
+			Clock: h.opt.Clock, Fail: h.opt.Fail,
+		})
+	}
 	h.feed = feed.New(feed.Options{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards, Realm: h.identity.realm()})
 	h.accounts = account.New(account.Config{
 		Server: id.Server(h.cfg.ServerName), Shards: h.cfg.Database.Shards, Mode: account.Mode(h.cfg.Registration.Mode),
-		AccessLife: h.opt.AccessLife, Limits: h.opt.Limits, Log: h.part("account"),
+		AccessLife: h.opt.AccessLife, Limits: h.opt.Limits, Now: h.opt.Clock, Log: h.part("account"),
 	}, h.store, account.NewArgon2(h.opt.HashCost, 2*runtime.GOMAXPROCS(0), 5*time.Second), revocations{h.fanout})
 	h.assembleHTTP(limits)
 }
@@ -143,7 +149,9 @@ func (h *Homeserver) Run(ctx context.Context) error {
 		lower.Go(func() error { return h.cluster.Run(lowerCtx) })
 	}
 	middle, middleCtx := errgroup.WithContext(core)
-	middle.Go(func() error { return h.timeline.Run(middleCtx) })
+	if h.opt.Owner == nil {
+		middle.Go(func() error { return h.timeline.Run(middleCtx) })
+	}
 	middle.Go(func() error { return h.fanout.Run(middleCtx) })
 	middle.Go(func() error { return h.accounts.Run(middleCtx) })
 	doors := h.serve()

@@ -33,10 +33,12 @@ type server struct {
 }
 
 // Main runs the tests of a package, removes the cluster if one was started, and exits.
-func Main(m *testing.M) {
-	code := m.Run()
-	shared.close()
-	os.Exit(code)
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main without the exit, for a TestMain that looks at more. m is a *testing.M or wraps one.
+func Run(m interface{ Run() int }) int {
+	defer shared.close()
+	return m.Run()
 }
 
 // New returns the DSN of a fresh, empty database that is dropped when the test ends.

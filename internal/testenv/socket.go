@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package testenv
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"parley.chat/internal/specguard"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+)
+
+// maxFrame is the largest frame a server may send: see spec/limits.yaml.
+const maxFrame = 1 << 20
+
+// Frame is one frame of the server.
+type Frame struct {
+	Type string          `json:"type"`
+	Data json.RawMessage `json:"data"`
+	Size int             `json:"-"`
+}
+
+// Socket is a WebSocket of a device. Everything that comes is checked against the spec and entered in its Book.
+type Socket struct {
+	Book *Book
+
+	user   *User
+	t      testing.TB
+	conn   *websocket.Conn
+	cancel context.CancelFunc
+	ended  chan struct{}
+
+	mu      sync.Mutex
+	frames  []Frame
+	next    int
+	changed chan struct{}
+	err     error // what the Book refused
+	code    int   // close code, -1 if none
+}
+
+// Dial opens a socket and sends nothing. change may alter the handshake; a refusal is returned as the fault of its problem.
+func (u *User) Dial(book *Book, change func(http.Header)) (*Socket, *fault.Error) {
+	h := http.Header{"Authorization": {"Bearer " + u.AccessToken}, "Sec-Websocket-Protocol": {"parley.v1"}}
+	if change != nil {
+		change(h)
+	}
+	var offered []string
+	for _, line := range h.Values("Sec-Websocket-Protocol") {
+		offered = append(offered, strings.Split(line, ", ")...)
+	}
+	h.Del("Sec-Websocket-Protocol")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	dialer := *u.srv.client
+	dialer.Timeout = 0
+	conn, res, err := websocket.Dial(ctx, u.srv.URL+"/api/v1/ws", &websocket.DialOptions{
+		HTTPClient: &dialer, HTTPHeader: h, Subprotocols: offered,
+	})
+	if err != nil {
+		return nil, refusal(res, err)
+	}
+	if got := conn.Subprotocol(); got != "parley.v1" {
+		u.t.Errorf("testenv: subprotocol %q was selected", got)
+	}
+	return newSocket(u, conn, book), nil
+}
+
+func refusal(res *http.Response, err error) *fault.Error {
+	if res == nil || res.Body == nil {
+		return fault.New(Transport, "%v", err)
+	}
+	raw, _ := io.ReadAll(res.Body)
+	if f := decodeAnswer(res, raw, nil); f != nil {
+		return f
+	}
+	return fault.New(Transport, "%v", err)
+}
+
+func newSocket(u *User, conn *websocket.Conn, book *Book) *Socket {
+	if book == nil {
+		book = NewBook()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Socket{user: u, t: u.t, conn: conn, Book: book, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{})}
+	conn.SetReadLimit(maxFrame)
+	go s.read(ctx)
+	u.t.Cleanup(s.Drop)
+	return s
+}
+
+// Socket opens a socket that goes on where the book is, nil for a first sync, and waits until it is live.
+func (u *User) Socket(book *Book) *Socket {
+	u.t.Helper()
+	s, f := u.Dial(book, nil)
+	if f != nil {
+		u.t.Fatalf("socket of %s: %v", u.ID, f)
+	}
+	s.Sync()
+	return s
+}
+
+// Sync sends sync with the book's cursor and waits for the last page.
+func (s *Socket) Sync() {
+	s.t.Helper()
+	s.Send(frame.SyncFrame, frame.SyncRequest{Cursor: s.Book.Cursor()})
+	s.Await("the last page of sync", func(f Frame) bool { return f.Type == frame.SyncFrame && !page(f).HasMore })
+}
+
+func page(f Frame) (s frame.Sync) {
+	_ = json.Unmarshal(f.Data, &s) // The guard has checked it.
+	return s
+}
+
+func (s *Socket) read(ctx context.Context) {
+	defer close(s.ended)
+	for {
+		kind, raw, err := s.conn.Read(ctx)
+		if err != nil {
+			s.mu.Lock()
+			s.code = int(websocket.CloseStatus(err))
+			s.wake()
+			s.mu.Unlock()
+			return
+		}
+		specguard.Frame(s.t, raw)
+		var f Frame
+		if err := json.Unmarshal(raw, &f); err != nil || kind != websocket.MessageText {
+			s.note(fmt.Errorf("frame of kind %v: %w", kind, err))
+			continue
+		}
+		f.Size = len(raw)
+		s.note(s.enter(f))
+		s.mu.Lock()
+		s.frames = append(s.frames, f)
+		s.wake()
+		s.mu.Unlock()
+	}
+}
+
+func (s *Socket) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && s.err == nil {
+		s.err = err
+		s.t.Errorf("socket of %s: %v", s.user.ID, err)
+	}
+}
+
+// enter puts what came in the book.
+func (s *Socket) enter(f Frame) error {
+	switch f.Type {
+	case frame.SyncFrame:
+		return decodeInto(f, s.Book.Page)
+	case frame.MessageReceived, frame.ConversationUpdated:
+		return decodeInto(f, s.Book.Live)
+	case frame.MessageAck:
+		return decodeInto(f, func(a frame.Ack) error { return s.Book.Acked(s.user.ID, a) })
+	case frame.DeliveryAck:
+		return decodeInto(f, func(d frame.Delivery) error { s.Book.Moved(d); return nil })
+	}
+	return nil
+}
+
+func decodeInto[T any](f Frame, use func(T) error) error {
+	var v T
+	if err := json.Unmarshal(f.Data, &v); err != nil {
+		return err
+	}
+	return use(v)
+}
+
+func (s *Socket) wake() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Await waits for the next frame that matches; those before it are passed over.
+func (s *Socket) Await(what string, match func(Frame) bool) Frame {
+	s.t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for {
+		s.mu.Lock()
+		for s.next < len(s.frames) {
+			f := s.frames[s.next]
+			s.next++
+			if match(f) {
+				s.mu.Unlock()
+				return f
+			}
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+			continue
+		default:
+		}
+		select {
+		case <-changed:
+		case <-s.ended:
+			if !s.more() {
+				s.t.Fatalf("socket of %s: closed with %d while waiting for %s; came: %s", s.user.ID, s.CloseCode(), what, s.came())
+			}
+		case <-deadline.C:
+			s.t.Fatalf("socket of %s: %s did not come; came: %s", s.user.ID, what, s.came())
+		}
+	}
+}
+
+func (s *Socket) more() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next < len(s.frames)
+}
+
+// CloseCode is the code the socket was closed with, -1 if none.
+func (s *Socket) CloseCode() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.code
+}
+
+func (s *Socket) came() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b strings.Builder
+	for _, f := range s.frames[max(0, len(s.frames)-20):] {
+		fmt.Fprintf(&b, "\n  %s %.200s", f.Type, f.Data)
+	}
+	return b.String()
+}
+
+// Frames are all frames that came so far.
+func (s *Socket) Frames() []Frame {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Frame(nil), s.frames...)
+}
+
+// Expect waits for the next frame of a type and decodes its data into out.
+func (s *Socket) Expect(typ string, out any) {
+	s.t.Helper()
+	f := s.Await(typ, func(f Frame) bool { return f.Type == typ })
+	if err := json.Unmarshal(f.Data, out); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Refused waits for the next error, which must have the code.
+func (s *Socket) Refused(code fault.Code) frame.Error {
+	s.t.Helper()
+	var e frame.Error
+	s.Expect(frame.ErrorFrame, &e)
+	if e.Code != string(code) {
+		s.t.Errorf("socket of %s: error %s (%s), want %s", s.user.ID, e.Code, e.Message, code)
+	}
+	return e
+}
+
+// Send sends a frame.
+func (s *Socket) Send(typ string, data any) {
+	s.t.Helper()
+	raw, err := json.Marshal(data)
+	if err == nil {
+		err = s.Write(websocket.MessageText, frame.AppendFrame(nil, typ, raw))
+	}
+	if err != nil {
+		s.t.Fatalf("socket of %s: %v", s.user.ID, err)
+	}
+}
+
+// Write sends bytes as they are. It is safe on any goroutine.
+func (s *Socket) Write(kind websocket.MessageType, raw []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return s.conn.Write(ctx, kind, raw)
+}
+
+// Text sends a text and waits for its ack.
+func (s *Socket) Text(conv, text string) frame.Ack {
+	s.t.Helper()
+	m := Text(conv, text)
+	s.Send(frame.SendMessage, m)
+	return s.Ack(m.TempID)
+}
+
+// Ack waits for the ack of a tempId; its error ends the test.
+func (s *Socket) Ack(tempID string) (a frame.Ack) {
+	s.t.Helper()
+	f := s.Await("the ack of "+tempID, func(f Frame) bool {
+		var d struct {
+			TempID string `json:"tempId"`
+		}
+		return (f.Type == frame.MessageAck || f.Type == frame.ErrorFrame) && json.Unmarshal(f.Data, &d) == nil && d.TempID == tempID
+	})
+	if f.Type == frame.ErrorFrame {
+		s.t.Fatalf("socket of %s: %s", s.user.ID, f.Data)
+	}
+	_ = json.Unmarshal(f.Data, &a)
+	return a
+}
+
+// Received waits for the live message with this id.
+func (s *Socket) Received(messageID string) (e frame.Event) {
+	s.t.Helper()
+	s.Await("message "+messageID, func(f Frame) bool {
+		return f.Type == frame.MessageReceived && json.Unmarshal(f.Data, &e) == nil && e.MessageID == messageID
+	})
+	return e
+}
+
+// Updated waits for the next live state event of a type.
+func (s *Socket) Updated(typ string) (e frame.Event) {
+	s.t.Helper()
+	s.Await("event "+typ, func(f Frame) bool {
+		return f.Type == frame.ConversationUpdated && json.Unmarshal(f.Data, &e) == nil && e.Type == typ
+	})
+	return e
+}
+
+// Holds waits until the book has the entry.
+func (s *Socket) Holds(conv string, seq int64) {
+	s.t.Helper()
+	if err := until(patience, func() bool { return s.Book.Has(conv, seq) }); err != nil {
+		s.t.Fatalf("socket of %s: seq %d of %s: %v; came: %s", s.user.ID, seq, conv, err, s.came())
+	}
+}
+
+// Closed waits for the end and returns its code and how long it took.
+func (s *Socket) Closed() (code int, took time.Duration) {
+	s.t.Helper()
+	start := time.Now()
+	select {
+	case <-s.ended:
+	case <-time.After(patience):
+		s.t.Fatalf("socket of %s: still open", s.user.ID)
+	}
+	return s.CloseCode(), time.Since(start)
+}
+
+// Alive checks that the socket still answers.
+func (s *Socket) Alive() {
+	s.t.Helper()
+	s.Send("no_such_type", struct{}{})
+	s.Refused(fault.UnknownType)
+}
+
+// Drop cuts the connection without a word, as a lost network does. The book is complete for what came before.
+func (s *Socket) Drop() {
+	s.cancel()
+	_ = s.conn.CloseNow()
+	<-s.ended
+}
