@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package crash kills servers under load and decides whether they kept their word: whatever a client was told to be
+// sent is in the log once, in order, and reaches every member.
+//
+// Run is the parent of a real `parley serve` with a private PostgreSQL. Simulated devices talk to it over sockets, long
+// polls and REST, lose their connections and sometimes their memory, while Run kills the server, PostgreSQL or both with
+// SIGKILL: at random moments, and at the failpoints that a binary built with Build has. After each kill the server is
+// started again as an operator would, without any other step. At the end everything comes to rest, the log is read back
+// from the database, its chains are verified, and internal/history compares it with what the devices saw.
+//
+// It is not for rules of single operations (tests beside them) and not for speed (bench). The client here is its own, so
+// that faults of the SDK and of the server stay apart.
+//
+// Invariants:
+//   - One seed draws kills, load and lost connections alike; what the scheduler does with them is not repeatable.
+//   - A device records a send before the request leaves and a reception when the frame was read.
+//   - Nothing is forgiven: an answer that no crash explains, such as a cursor that is refused, is a problem of the run.
+//   - The children die with the process that runs this, however that ends.
+//
+// # Concurrency
+//
+// Run may be called by several goroutines with different folders. Everything else belongs to one run; a device is used
+// by the goroutines of its own and by whoever drops its connection.
+package crash

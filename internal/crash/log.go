@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"parley.chat/core/conversation"
+	"parley.chat/internal/history"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
+
+// logbook is the log as read back from the database, and what is wrong with it by itself.
+type logbook struct {
+	entries  map[string][]history.Entry
+	stays    map[string]map[id.User][]stay
+	folded   map[id.Conversation]*folded
+	problems []string
+}
+
+// stay is one membership: the first and the last seq it may see, last -1 while it lasts.
+type stay struct{ first, last int64 }
+
+// folded is what follows from the events of one conversation.
+type folded struct {
+	state *conversation.State
+	head  conversation.Head
+}
+
+func newLogbook() *logbook {
+	return &logbook{entries: map[string][]history.Entry{}, stays: map[string]map[id.User][]stay{}, folded: map[id.Conversation]*folded{}}
+}
+
+func (l *logbook) problem(format string, args ...any) {
+	l.problems = append(l.problems, fmt.Sprintf(format, args...))
+}
+
+// add takes the next event of its conversation: it must continue the chain.
+func (l *logbook) add(e *conversation.Event) {
+	name := string(e.ConversationID)
+	entry := history.Entry{Seq: e.Seq, MessageID: e.MessageID.String(), Device: string(e.Device), Kind: e.Type}
+	if e.Type == frame.TypeMessage {
+		entry.TempID, entry.Countable = e.TempID, true
+	}
+	l.entries[name] = append(l.entries[name], entry)
+	f := l.folded[e.ConversationID]
+	if f == nil {
+		f = &folded{}
+		l.folded[e.ConversationID], l.stays[name] = f, map[id.User][]stay{}
+	}
+	after, err := conversation.Verify(e, f.head, f.state)
+	if err != nil {
+		l.problem("%s seq %d: the chain is broken: %v", name, e.Seq, err)
+		return
+	}
+	l.follow(name, f.state, after)
+	f.state, f.head = after, conversation.HeadAt(e)
+}
+
+// follow notes who came and who went.
+func (l *logbook) follow(name string, before, after *conversation.State) {
+	if before == after {
+		return
+	}
+	for u, m := range after.Members {
+		had, _ := before.Member(u)
+		list := l.stays[name][u]
+		switch {
+		case had.Membership != conversation.Joined && m.Membership == conversation.Joined:
+			l.stays[name][u] = append(list, stay{m.JoinedSeq, -1})
+		case had.Membership == conversation.Joined && m.Membership != conversation.Joined:
+			list[len(list)-1].last = m.LeftSeq
+		}
+	}
+}
+
+// readLog reads everything back and compares what the database derives from the log with the log.
+func readLog(ctx context.Context, dsn string) (*logbook, error) {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read the log back: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	l := newLogbook()
+	for _, step := range []func(context.Context, *pgx.Conn) error{awaitFlush, l.readEvents, l.checkShards, l.checkHeads, l.checkMembers, l.checkIndex} {
+		if err := step(ctx, conn); err != nil {
+			return nil, fmt.Errorf("read the log back: %w", err)
+		}
+	}
+	return l, nil
+}
+
+// awaitFlush waits until heads are as new as the log.
+func awaitFlush(ctx context.Context, conn *pgx.Conn) error {
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		var behind int
+		if err := conn.QueryRow(ctx, `SELECT count(*) FROM shards WHERE flushed_pos <> pos`).Scan(&behind); err != nil {
+			return err
+		}
+		if behind == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) || !sleep(ctx, 100*time.Millisecond) {
+			return fmt.Errorf("%d shards are not flushed although nothing moves", behind)
+		}
+	}
+}
+
+const readEventsSQL = `
+SELECT c.id, e.shard, e.pos, e.conv, e.seq, e.count, e.hub_time, e.author_time, e.message_id, e.type, e.sender, e.device,
+       e.temp_id, e.salt, e.hash, e.content
+  FROM events e LEFT JOIN conversations c USING (shard, conv)
+ ORDER BY e.shard, e.conv, e.seq`
+
+func (l *logbook) readEvents(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, readEventsSQL)
+	if err != nil {
+		return err
+	}
+	var e conversation.Event
+	var name, salt, hash []byte
+	var message [16]byte
+	scan := []any{&name, &e.Shard, &e.Pos, &e.Conv, &e.Seq, &e.Count, &e.HubTime, &e.AuthorTime, &message, &e.Type, &e.Sender,
+		&e.Device, &e.TempID, &salt, &hash, &e.Content}
+	_, err = pgx.ForEachRow(rows, scan, func() error {
+		if len(name) != 32 {
+			l.problem("shard %d pos %d: an event without a conversation", e.Shard, e.Pos)
+			return nil
+		}
+		next := e
+		next.ConversationID, next.MessageID = id.NewConversation([32]byte(name)), message
+		next.Content = slices.Clone(e.Content)
+		copy(next.Salt[:], salt)
+		copy(next.Hash[:], hash)
+		l.add(&next)
+		return nil
+	})
+	return err
+}
+
+// checkShards checks that positions are dense and that the shards know it.
+func (l *logbook) checkShards(ctx context.Context, conn *pgx.Conn) error {
+	const q = `SELECT s.shard, s.pos, count(e.pos), coalesce(max(e.pos), 0) FROM shards s LEFT JOIN events e USING (shard) GROUP BY s.shard, s.pos`
+	rows, err := conn.Query(ctx, q)
+	if err != nil {
+		return err
+	}
+	var shard, pos, count, last int64
+	_, err = pgx.ForEachRow(rows, []any{&shard, &pos, &count, &last}, func() error {
+		if pos != count || pos != last {
+			l.problem("shard %d is at pos %d, but holds %d events up to pos %d", shard, pos, count, last)
+		}
+		return nil
+	})
+	return err
+}
+
+func (l *logbook) checkHeads(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, `SELECT id, head_seq, head_pos, head_count, head_hash, name, state_seq FROM conversations`)
+	if err != nil {
+		return err
+	}
+	var name, hash []byte
+	var head conversation.Head
+	var title string
+	var stateSeq int64
+	_, err = pgx.ForEachRow(rows, []any{&name, &head.Seq, &head.Pos, &head.Count, &hash, &title, &stateSeq}, func() error {
+		if len(name) != 32 || len(hash) != 32 {
+			return errors.New("a conversation without id or hash")
+		}
+		copy(head.Hash[:], hash)
+		c := id.NewConversation([32]byte(name))
+		f := l.folded[c]
+		switch {
+		case f == nil || f.state == nil:
+			l.problem("%s has no sound event", c)
+		case head.Seq != f.head.Seq || head.Pos != f.head.Pos || head.Count != f.head.Count || head.Hash != f.head.Hash:
+			l.problem("%s: the stored head is seq %d, the log's is seq %d", c, head.Seq, f.head.Seq)
+		case title != f.state.Name || stateSeq != f.state.Seq:
+			l.problem("%s: the stored state is of seq %d, the log's of seq %d", c, stateSeq, f.state.Seq)
+		}
+		return nil
+	})
+	return err
+}
+
+// checkMembers compares the table of members with the fold.
+func (l *logbook) checkMembers(ctx context.Context, conn *pgx.Conn) error {
+	const q = `SELECT c.id, m.user_id, m.role, m.membership, m.joined_seq, m.joined_at, coalesce(m.left_seq, -1) FROM members m JOIN conversations c USING (shard, conv)`
+	var u id.User
+	var m conversation.Member
+	have := map[id.Conversation]map[id.User]conversation.Member{}
+	fields := []any{&u, &m.Role, &m.Membership, &m.JoinedSeq, &m.JoinedAt, &m.LeftSeq}
+	err := eachOf(ctx, conn, q, fields, func(c id.Conversation) {
+		if have[c] == nil {
+			have[c] = map[id.User]conversation.Member{}
+		}
+		have[c][u] = m
+	})
+	for c, f := range l.folded {
+		if f.state != nil && !maps.Equal(f.state.Members, have[c]) {
+			l.problem("%s: the table of members is not what the log says", c)
+		}
+	}
+	return err
+}
+
+// checkIndex compares the index of users' conversations with the fold.
+func (l *logbook) checkIndex(ctx context.Context, conn *pgx.Conn) error {
+	var u id.User
+	var membership string
+	have := map[id.Conversation]map[id.User]string{}
+	err := eachOf(ctx, conn, `SELECT conversation_id, user_id, membership FROM user_conversations`, []any{&u, &membership}, func(c id.Conversation) {
+		if have[c] == nil {
+			have[c] = map[id.User]string{}
+		}
+		have[c][u] = membership
+	})
+	for c, f := range l.folded {
+		want := map[id.User]string{}
+		if f.state != nil {
+			for u, m := range f.state.Members {
+				want[u] = m.Membership
+			}
+		}
+		if !maps.Equal(want, have[c]) {
+			l.problem("%s: the index of its members is not what the log says", c)
+		}
+	}
+	return err
+}
+
+// eachOf scans rows that begin with the id of a conversation.
+func eachOf(ctx context.Context, conn *pgx.Conn, q string, fields []any, f func(id.Conversation)) error {
+	rows, err := conn.Query(ctx, q)
+	if err != nil {
+		return err
+	}
+	var name []byte
+	_, err = pgx.ForEachRow(rows, append([]any{&name}, fields...), func() error {
+		if len(name) != 32 {
+			return errors.New("a row without the id of a conversation")
+		}
+		f(id.NewConversation([32]byte(name)))
+		return nil
+	})
+	return err
+}
