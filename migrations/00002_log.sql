@@ -30,6 +30,7 @@ CREATE TABLE conversations (
     conv        bigint NOT NULL,
     id          bytea  NOT NULL,
     created     bytea  NOT NULL,             -- canonical create event
+    created_at  bigint NOT NULL,             -- its hub time
     name        text   NOT NULL DEFAULT '',
     state_seq   bigint NOT NULL,             -- seq of the last state change
     head_seq    bigint NOT NULL,
@@ -52,6 +53,8 @@ CREATE TABLE members (
     joined_seq    bigint NOT NULL,
     joined_at     bigint NOT NULL,
     left_seq      bigint,
+    left_name     text   NOT NULL,           -- what a past member still sees: as it was then
+    left_count    int    NOT NULL,
     delivered_seq bigint NOT NULL,           -- pointers start at joined_seq and only move forward
     read_seq      bigint NOT NULL,
     read_count    bigint NOT NULL,           -- count of the entry at read_seq

@@ -30,6 +30,10 @@ type Member struct {
 	JoinedSeq  int64 // first entry the member may read
 	JoinedAt   int64 // hub time
 	LeftSeq    int64 // last entry a past member may read, -1 while joined
+
+	// What a past member still sees of the conversation: as it was then.
+	LeftName  string
+	LeftCount int
 }
 
 // State is the fold of a conversation's log. It is immutable: Apply makes the next one.
@@ -38,6 +42,7 @@ type State struct {
 	Create  event.Create
 	Name    string
 	Seq     int64 // seq of the last state change
+	Created int64 // hub time of the create event
 	Members map[id.User]Member
 	Joined  int // members with membership joined
 }
@@ -65,17 +70,6 @@ func (s *State) Peer(u id.User) id.User {
 		}
 	}
 	return ""
-}
-
-// CreatedAt is the hub's time of the create event: the founding members joined with it.
-func (s *State) CreatedAt() int64 {
-	var first Member
-	for _, m := range s.Members {
-		if first.Membership == "" || m.JoinedSeq < first.JoinedSeq {
-			first = m
-		}
-	}
-	return first.JoinedAt
 }
 
 // Visible tells the range of seq a user may read, given the head. ok is false for those who never were members.
@@ -151,9 +145,10 @@ func (s *State) part(u id.User, how string, seq int64) {
 	if !ok || m.Membership != Joined {
 		return
 	}
-	m.Membership, m.LeftSeq, m.Role = how, seq, Simple
-	s.Members[u] = m
 	s.Joined--
+	m.Membership, m.LeftSeq, m.Role = how, seq, Simple
+	m.LeftName, m.LeftCount = s.Name, s.Joined
+	s.Members[u] = m
 }
 
 func (s *State) setRole(u id.User, role string) {
@@ -211,7 +206,7 @@ func applyCreate(e *Event) (*State, error) {
 	if e.ConversationID != event.ConversationID(e.Content) {
 		return nil, fmt.Errorf("apply create: %s is not the id of its create event", e.ConversationID)
 	}
-	s := &State{ID: e.ConversationID, Create: c, Name: c.Name, Seq: e.Seq, Members: map[id.User]Member{}}
+	s := &State{ID: e.ConversationID, Create: c, Name: c.Name, Seq: e.Seq, Created: e.HubTime, Members: map[id.User]Member{}}
 	for _, u := range c.Members {
 		role := Simple
 		if c.Type != event.Direct && slices.Contains(c.Creators, u) {

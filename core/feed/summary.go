@@ -24,12 +24,14 @@ func Summary(v timeline.View, u id.User, p timeline.Pointer) (frame.Conversation
 		MemberCount:    v.State.Joined,
 		HeadSeq:        to,
 		LastMessageAt:  m.JoinedAt,
-		CreatedAt:      v.State.CreatedAt(),
+		CreatedAt:      v.State.Created,
 		DeliveredSeq:   p.Delivered,
 		ReadSeq:        p.Read,
 	}
 	if m.Membership == conversation.Joined {
 		out.UnreadCount = max(0, v.Head.Count-p.ReadCount)
+	} else {
+		out.Name, out.MemberCount = m.LeftName, m.LeftCount
 	}
 	if last := v.Last; last != nil && last.Seq >= from && last.Seq <= to {
 		record, err := last.Record()

@@ -237,7 +237,7 @@ func (w *work) add(p *pending, e *conversation.Event, after *conversation.State)
 func (w *work) addState(e *conversation.Event, before, after *conversation.State) {
 	row := StateRow{
 		Shard: e.Shard, Conv: e.Conv, ID: e.ConversationID,
-		Name: after.Name, StateAt: after.Seq, Head: conversation.HeadAt(e),
+		Name: after.Name, StateAt: after.Seq, Time: after.Created, Head: conversation.HeadAt(e),
 	}
 	if e.Type == frame.TypeCreate {
 		row.Created = e.Content

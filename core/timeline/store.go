@@ -145,6 +145,7 @@ type StateRow struct {
 	Created []byte
 	Name    string
 	StateAt int64
+	Time    int64 // hub time of the create event
 	Head    conversation.Head
 }
 

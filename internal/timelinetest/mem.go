@@ -40,13 +40,14 @@ type memShard struct {
 }
 
 type memConv struct {
-	id      id.Conversation
-	created []byte
-	name    string
-	stateAt int64
-	head    conversation.Head
-	mark    int64
-	members map[id.User]*memMember
+	id        id.Conversation
+	created   []byte
+	name      string
+	stateAt   int64
+	createdAt int64
+	head      conversation.Head
+	mark      int64
+	members   map[id.User]*memMember
 }
 
 type memMember struct {
@@ -180,7 +181,7 @@ func (m *Mem) state(s timeline.StateRow) {
 		c = &memConv{id: s.ID, created: s.Created, members: map[id.User]*memMember{}}
 		sh.convs[s.Conv] = c
 	}
-	c.name, c.stateAt, c.head = s.Name, s.StateAt, s.Head
+	c.name, c.stateAt, c.createdAt, c.head = s.Name, s.StateAt, s.Time, s.Head
 }
 
 func (m *Mem) member(r timeline.MemberRow) {
@@ -234,7 +235,7 @@ func (sh *memShard) load(num int64, mc *memConv, since int64) (*timeline.Loaded,
 	if err != nil {
 		return nil, err
 	}
-	st := &conversation.State{ID: mc.id, Create: create, Name: mc.name, Seq: mc.stateAt, Members: map[id.User]conversation.Member{}}
+	st := &conversation.State{ID: mc.id, Create: create, Name: mc.name, Seq: mc.stateAt, Created: mc.createdAt, Members: map[id.User]conversation.Member{}}
 	out := &timeline.Loaded{Conv: num, State: st, Head: mc.head, Mark: mc.mark, Pointers: map[id.User]timeline.Pointer{}}
 	for u, m := range mc.members {
 		st.Members[u], out.Pointers[u] = m.Member, m.Pointer
