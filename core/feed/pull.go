@@ -20,6 +20,9 @@ import (
 type Page struct {
 	frame.Sync
 	Next Cursor
+	// ahead holds the last seq shown of each conversation that was shown past Next: the cursor is as of the beginning of the
+	// pull, and conversations are shown as they are when their turn comes.
+	ahead map[id.Conversation]int64
 }
 
 // Empty tells that nothing moved.
@@ -30,7 +33,7 @@ func (p *Page) Empty() bool {
 // Pull reads one page of what moved for u since the cursor. With HasMore the next page follows at Next. Faults:
 // InvalidCursor if the cursor is ahead of the log, Unavailable.
 func (f *Feed) Pull(ctx context.Context, u id.User, since Cursor) (*Page, error) {
-	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{}, ends: f.ends()}
+	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{ahead: map[id.Conversation]int64{}}, ends: f.ends()}
 	index, err := f.Log.UserIndex(ctx, u)
 	if err != nil {
 		return nil, away(err)
@@ -64,6 +67,7 @@ type puller struct {
 	page  *Page
 	bytes int
 	ends  []end
+	upto  int64 // of the shard at hand
 }
 
 // end is the committed end of a shard. All are read before the index: a conversation that is not in the index yet then lies
@@ -105,6 +109,7 @@ func (p *puller) shard(ctx context.Context, n id.Shard, index []Membership) erro
 			after, upto = pg.after, pg.upto
 		}
 	}
+	p.upto = upto.Pos
 	list, err := p.moved(ctx, n, index, since)
 	if err != nil {
 		return err
@@ -221,6 +226,9 @@ func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Con
 		return err
 	}
 	p.page.Messages = append(p.page.Messages, records...)
+	if n := len(events); n > 0 && events[n-1].Pos > p.upto {
+		p.page.ahead[v.State.ID] = events[n-1].Seq
+	}
 	return nil
 }
 

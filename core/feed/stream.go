@@ -5,6 +5,7 @@ package feed
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"sync"
 	"time"
 
@@ -58,8 +59,9 @@ type Stream struct {
 	held     []*fanout.Note
 	again    bool // something was lost or dropped while pulling
 	cursor   Cursor
-	base     map[id.Shard]int64 // marks as of the last pull
-	sent     int                // live frames since the last cursor frame
+	ahead    map[id.Conversation]int64 // seq up to which pages showed more than the cursor covers
+	base     map[id.Shard]int64        // marks as of the last pull
+	sent     int                       // live frames since the last cursor frame
 	cursorAt time.Time
 }
 
@@ -159,6 +161,7 @@ func (s *Stream) Resume(ctx context.Context, cursor string) error {
 
 // run pulls pages and goes live. always sends the last page even if it is empty.
 func (s *Stream) run(ctx context.Context, since Cursor, always bool) error {
+	ahead := map[id.Conversation]int64{}
 	for {
 		page, err := s.feed.Pull(ctx, s.user, since)
 		if err != nil {
@@ -171,8 +174,9 @@ func (s *Stream) run(ctx context.Context, since Cursor, always bool) error {
 				return err
 			}
 		}
+		maps.Copy(ahead, page.ahead)
 		since = page.Next
-		if !page.HasMore && s.goLive(since) {
+		if !page.HasMore && s.goLive(since, ahead) {
 			return nil
 		}
 		always = always && page.HasMore
@@ -188,10 +192,10 @@ func (s *Stream) sendPage(ctx context.Context, page *Page) error {
 }
 
 // goLive drains what was held past the pages; false if pages must be read once more.
-func (s *Stream) goLive(at Cursor) bool {
+func (s *Stream) goLive(at Cursor, ahead map[id.Conversation]int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cursor = at.clone()
+	s.cursor, s.ahead = at.clone(), maps.Clone(ahead)
 	s.base = make(map[id.Shard]int64, len(at.at))
 	for n, p := range at.at {
 		s.base[n] = p.Mark
@@ -222,6 +226,10 @@ func (s *Stream) push(n *fanout.Note) {
 			return
 		}
 		at.Pos = n.Pos
+		if s.shown(n) {
+			s.cursor.at[n.Shard] = at
+			return
+		}
 	} else {
 		if n.Mark <= s.base[n.Shard] {
 			return
@@ -237,6 +245,16 @@ func (s *Stream) push(n *fanout.Note) {
 	if s.sent >= cursorFrames || time.Since(s.cursorAt) >= cursorEvery {
 		s.pushCursor()
 	}
+}
+
+// shown tells whether a page showed the event of n already, itself or within a gap. Sent once more it would come after later
+// ones of its conversation. spec: SOCKET-SYNC-4
+func (s *Stream) shown(n *fanout.Note) bool {
+	last, ok := s.ahead[n.ConversationID]
+	if ok && n.Seq > last {
+		delete(s.ahead, n.ConversationID)
+	}
+	return ok && n.Seq <= last
 }
 
 // pushCursor tells the client a cursor that covers all live frames before it.

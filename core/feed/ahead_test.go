@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"parley.chat/core/fanout"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/id"
+)
+
+// listSink keeps the payloads of live frames.
+type listSink struct{ got []string }
+
+func (s *listSink) Push(f *fanout.Frame) bool {
+	s.got = append(s.got, string(f.Payload()))
+	return true
+}
+
+func (s *listSink) PushPage(context.Context, []byte) error { return nil }
+func (s *listSink) Later(func(context.Context))            {}
+func (s *listSink) Close(fault.Code)                       {}
+
+func note(shard id.Shard, pos int64, conv id.Conversation, seq int64, text string) *fanout.Note {
+	return &fanout.Note{Shard: shard, Pos: pos, ConversationID: conv, Seq: seq, Frame: fanout.NewFrame("x", []byte(text))}
+}
+
+// heldStream returns a stream that is about to go live at pos 10 of shard 0, with notes held meanwhile.
+func heldStream(sink Sink, notes ...*fanout.Note) *Stream {
+	s := (&Feed{Options{Shards: 1, Realm: []byte("r")}}).Open("s", "alice@example.org", "d", sink)
+	s.phase, s.held = pulling, notes
+	return s
+}
+
+func at10() Cursor { return Cursor{at: map[id.Shard]timeline.Position{0: {Pos: 10}}} }
+
+func TestStream_WhatAPageShowedPastTheCursorIsNotSentAgain(t *testing.T) {
+	var sink listSink
+	s := heldStream(&sink,
+		note(0, 9, "a", 4, "before the cursor"), note(0, 11, "a", 5, "in the gap of the page"),
+		note(0, 12, "b", 1, "of another conversation"), note(0, 13, "a", 6, "on the page"))
+	if !s.goLive(at10(), map[id.Conversation]int64{"a": 6}) {
+		t.Fatal("the stream did not go live")
+	}
+	s.Deliver(note(0, 14, "a", 7, "after the page"))
+	s.Deliver(note(0, 15, "a", 8, "and the next"))
+	want := []string{"of another conversation", "after the page", "and the next"}
+	if diff := cmp.Diff(want, sink.got); diff != "" {
+		t.Error(diff)
+	}
+	if got := s.cursor.at[0].Pos; got != 15 {
+		t.Errorf("the cursor is at %d, not at what was sent last", got)
+	}
+}
+
+func TestStream_ANoteThatIsStillUnderWayWhenItGoesLiveIsNotSentAgainEither(t *testing.T) {
+	var sink listSink
+	s := heldStream(&sink)
+	s.goLive(at10(), map[id.Conversation]int64{"a": 6})
+	s.Deliver(note(0, 11, "a", 6, "on the page"))
+	if len(sink.got) != 0 || s.cursor.at[0].Pos != 11 {
+		t.Errorf("sent %q, cursor at %d", sink.got, s.cursor.at[0].Pos)
+	}
+}
+
+func TestStream_ASecondSyncForgetsWhatTheFirstShowed(t *testing.T) {
+	var sink listSink
+	s := heldStream(&sink)
+	s.goLive(at10(), map[id.Conversation]int64{"a": 6})
+	s.phase = pulling
+	s.goLive(at10(), nil)
+	s.Deliver(note(0, 11, "a", 6, "not on the second page"))
+	if len(sink.got) != 1 {
+		t.Errorf("sent %q", sink.got)
+	}
+}
