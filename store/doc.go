@@ -8,9 +8,9 @@
 // core/conversation, order and idempotence in core/timeline.
 //
 // Invariants: every write of a shard's log checks the owner's epoch and the
-// shard's last pos in the same transaction (shard.go, commit.go). No statement
-// reaches across databases. Errors are plain, wrapped; IsAway tells those that
-// mean "the database is away, full or read-only", which doors answer with unavailable.
+// shard's last pos in the same transaction (commit.go). No statement reaches across
+// databases. Errors are plain and wrapped; what is not a sentinel of the consumer
+// means "in doubt", which the core answers with unavailable.
 //
 // # Concurrency
 //

@@ -115,6 +115,8 @@ func (t *Timeline) findHot(ctx context.Context, p *pending) error {
 	if hotAt == 0 || hotAt < since || p.cmd.TempID == "" {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
 	e, err := t.Store.FindHot(ctx, sh.n, num, p.key, since)
 	if err != nil {
 		return away(err)

@@ -30,7 +30,7 @@ func (g *group) keepLeases(ctx context.Context) error {
 			g.t.Log.Warn("cannot take shard leases yet", slog.Int("database", g.index), slog.Any("error", err))
 		}
 		pause := g.t.LeaseTTL / 3
-		if len(g.missing()) > 0 {
+		if len(g.missing()) > 0 || time.Since(g.renewedAt) > g.t.LeaseTTL/2 {
 			pause = min(pause, acquireEvery)
 		}
 		select {

@@ -48,6 +48,8 @@ func (t *Timeline) find(ctx context.Context, sh *shard, c *conv, u id.User, m id
 		return Ref{}, fault.New(fault.UnknownMessage, "no such message")
 	}
 	if !recent {
+		ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+		defer cancel()
 		events, err := t.Store.Events(ctx, sh.n, num, Range{From: m.Seq(), To: m.Seq(), Limit: 1})
 		if err != nil {
 			return Ref{}, away(err)

@@ -118,6 +118,8 @@ func (sh *shard) lookup(c id.Conversation, now time.Time) (have *conv, wait chan
 
 func (t *Timeline) load(ctx context.Context, sh *shard, c id.Conversation, wait chan struct{}) error {
 	gen := sh.group.gen.Load()
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
 	l, err := t.Store.LoadConversation(ctx, sh.n, c, t.now()-dedupLife.Milliseconds(), t.ColdWindow)
 	if errors.Is(err, ErrNoConversation) {
 		l, err = nil, nil

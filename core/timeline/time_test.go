@@ -40,6 +40,7 @@ func TestLease_IsTakenOverOnlyAfterItExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem()
 		a, c := fresh(t, s, node("a"))
+		a.MustAppend(t, message(t, c, "known"))
 		b := timelinetest.StartUnready(t, s, node("b"))
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -53,6 +54,9 @@ func TestLease_IsTakenOverOnlyAfterItExpired(t *testing.T) {
 		}
 		if took := time.Since(start); took < 10*time.Second || took > 16*time.Second {
 			t.Errorf("took over after %v, the lease lasts 15 s from its last renewal", took)
+		}
+		if res := b.MustAppend(t, message(t, c, "known")); !res.Duplicate {
+			t.Errorf("the tempId was forgotten by the takeover: %+v", res)
 		}
 		b.MustAppend(t, message(t, c, "t"))
 		timelinetest.Verify(t, s, c)

@@ -12,7 +12,7 @@ import (
 	"parley.chat/protocol/id"
 )
 
-// commitTimeout bounds one commit; past it the outcome is in doubt.
+// commitTimeout bounds one commit, past which the outcome is in doubt, and every other call of the store.
 const commitTimeout = 10 * time.Second
 
 // write commits one batch after another; between them, or with them, it flushes heads and receipts.
