@@ -7,15 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"parley.chat/core/conversation"
 	"parley.chat/internal/history"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
+	"parley.chat/store"
 )
 
 // logbook is the log as read back from the database, and what is wrong with it by itself.
@@ -90,7 +93,7 @@ func readLog(ctx context.Context, dsn string) (*logbook, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	l := newLogbook()
-	for _, step := range []func(context.Context, *pgx.Conn) error{awaitFlush, l.readEvents, l.checkShards, l.checkHeads, l.checkMembers, l.checkIndex} {
+	for _, step := range []func(context.Context, *pgx.Conn) error{awaitFlush, l.readEvents, l.checkShards, l.checkLoaded, l.checkIndex} {
 		if err := step(ctx, conn); err != nil {
 			return nil, fmt.Errorf("read the log back: %w", err)
 		}
@@ -163,66 +166,55 @@ func (l *logbook) checkShards(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-func (l *logbook) checkHeads(ctx context.Context, conn *pgx.Conn) error {
-	rows, err := conn.Query(ctx, `SELECT id, head_seq, head_pos, head_count, head_hash, name, state_seq FROM conversations`)
+// checkLoaded compares what the next owner of each conversation would load with the fold of its log.
+func (l *logbook) checkLoaded(ctx context.Context, conn *pgx.Conn) error {
+	var shards int
+	if err := conn.QueryRow(ctx, `SELECT max(shard_count) FROM shards`).Scan(&shards); err != nil {
+		return err
+	}
+	var all []id.Shard
+	for n := range shards {
+		all = append(all, id.Shard(n))
+	}
+	st, err := store.Open(ctx, shards, []store.Database{{DSN: conn.Config().ConnString(), Shards: all}})
 	if err != nil {
 		return err
 	}
-	var name, hash []byte
-	var head conversation.Head
-	var title string
-	var stateSeq int64
-	_, err = pgx.ForEachRow(rows, []any{&name, &head.Seq, &head.Pos, &head.Count, &hash, &title, &stateSeq}, func() error {
-		if len(name) != 32 || len(hash) != 32 {
-			return errors.New("a conversation without id or hash")
-		}
-		copy(head.Hash[:], hash)
-		c := id.NewConversation([32]byte(name))
-		f := l.folded[c]
-		switch {
-		case f == nil || f.state == nil:
-			l.problem("%s has no sound event", c)
-		case head.Seq != f.head.Seq || head.Pos != f.head.Pos || head.Count != f.head.Count || head.Hash != f.head.Hash:
-			l.problem("%s: the stored head is seq %d, the log's is seq %d", c, head.Seq, f.head.Seq)
-		case title != f.state.Name || stateSeq != f.state.Seq:
-			l.problem("%s: the stored state is of seq %d, the log's of seq %d", c, stateSeq, f.state.Seq)
-		}
-		return nil
-	})
-	return err
-}
-
-// checkMembers compares the table of members with the fold.
-func (l *logbook) checkMembers(ctx context.Context, conn *pgx.Conn) error {
-	const q = `SELECT c.id, m.user_id, m.role, m.membership, m.joined_seq, m.joined_at, coalesce(m.left_seq, -1) FROM members m JOIN conversations c USING (shard, conv)`
-	var u id.User
-	var m conversation.Member
-	have := map[id.Conversation]map[id.User]conversation.Member{}
-	fields := []any{&u, &m.Role, &m.Membership, &m.JoinedSeq, &m.JoinedAt, &m.LeftSeq}
-	err := eachOf(ctx, conn, q, fields, func(c id.Conversation) {
-		if have[c] == nil {
-			have[c] = map[id.User]conversation.Member{}
-		}
-		have[c][u] = m
-	})
+	defer st.Close()
 	for c, f := range l.folded {
-		if f.state != nil && !maps.Equal(f.state.Members, have[c]) {
-			l.problem("%s: the table of members is not what the log says", c)
+		have, err := st.LoadConversation(ctx, c.Shard(shards), c, time.Now().UnixMilli(), 1)
+		switch {
+		case err != nil:
+			l.problem("%s cannot be loaded: %v", c, err)
+		case have.Dirty || have.Head != f.head:
+			l.problem("%s: the stored head is seq %d, the log's is seq %d", c, have.Head.Seq, f.head.Seq)
+		case !reflect.DeepEqual(have.State, f.state):
+			l.problem("%s: the stored state is not what the log says: -log +stored\n%s", c, cmp.Diff(f.state, have.State))
 		}
 	}
-	return err
+	return nil
 }
 
 // checkIndex compares the index of users' conversations with the fold.
 func (l *logbook) checkIndex(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, `SELECT conversation_id, user_id, membership FROM user_conversations`)
+	if err != nil {
+		return err
+	}
+	var name []byte
 	var u id.User
 	var membership string
 	have := map[id.Conversation]map[id.User]string{}
-	err := eachOf(ctx, conn, `SELECT conversation_id, user_id, membership FROM user_conversations`, []any{&u, &membership}, func(c id.Conversation) {
+	_, err = pgx.ForEachRow(rows, []any{&name, &u, &membership}, func() error {
+		if len(name) != 32 {
+			return errors.New("a row without the id of a conversation")
+		}
+		c := id.NewConversation([32]byte(name))
 		if have[c] == nil {
 			have[c] = map[id.User]string{}
 		}
 		have[c][u] = membership
+		return nil
 	})
 	for c, f := range l.folded {
 		want := map[id.User]string{}
@@ -232,25 +224,8 @@ func (l *logbook) checkIndex(ctx context.Context, conn *pgx.Conn) error {
 			}
 		}
 		if !maps.Equal(want, have[c]) {
-			l.problem("%s: the index of its members is not what the log says", c)
+			l.problem("%s: the index of its members is not what the log says: -log +index\n%s", c, cmp.Diff(want, have[c]))
 		}
 	}
-	return err
-}
-
-// eachOf scans rows that begin with the id of a conversation.
-func eachOf(ctx context.Context, conn *pgx.Conn, q string, fields []any, f func(id.Conversation)) error {
-	rows, err := conn.Query(ctx, q)
-	if err != nil {
-		return err
-	}
-	var name []byte
-	_, err = pgx.ForEachRow(rows, append([]any{&name}, fields...), func() error {
-		if len(name) != 32 {
-			return errors.New("a row without the id of a conversation")
-		}
-		f(id.NewConversation([32]byte(name)))
-		return nil
-	})
 	return err
 }

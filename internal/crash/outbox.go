@@ -159,11 +159,13 @@ func (o *outbox) waiting() int {
 
 // pump writes what is due to a connection until it is lost, and makes new load.
 func (o *outbox) pump(ctx context.Context, conn *websocket.Conn, rng *rand.Rand) {
-	d := o.device
-	for sleep(ctx, time.Duration(40+rng.IntN(160))*time.Millisecond) {
+	d, pause := o.device, 5*time.Millisecond
+	for sleep(ctx, pause) {
 		if _, synced, _ := d.state(); !synced {
+			pause = 5 * time.Millisecond
 			continue
 		}
+		pause = time.Duration(40+rng.IntN(160)) * time.Millisecond
 		if d.w.loading() {
 			for range rng.IntN(3) {
 				o.compose(rng)
