@@ -46,7 +46,7 @@ func (c Cursor) encode(realm []byte, u id.User) string {
 	}
 	if c.page != nil {
 		buf = binary.AppendUvarint(buf, uint64(c.page.shard))
-		buf = binary.AppendUvarint(buf, uint64(c.page.after))
+		buf = binary.AppendUvarint(buf, uint64(c.page.after+1)) // -1 is before the first.
 		buf = appendPosition(buf, c.page.upto)
 	}
 	buf = binary.BigEndian.AppendUint32(buf, crc32.ChecksumIEEE(buf))
@@ -102,7 +102,7 @@ func (d *decoder) cursor(shards int) Cursor {
 		c.at[id.Shard(last)] = timeline.Position{Pos: d.number(), Mark: d.number()}
 	}
 	if len(d.rest) > 0 && !d.bad {
-		p := place{shard: id.Shard(d.number() & 0x7fffffff), after: d.number()}
+		p := place{shard: id.Shard(d.number() & 0x7fffffff), after: d.number() - 1}
 		p.upto = timeline.Position{Pos: d.number(), Mark: d.number()}
 		c.page = &p
 	}

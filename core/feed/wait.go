@@ -68,7 +68,7 @@ func (f *Feed) Wait(ctx context.Context, reg Registry, sessionID string, u id.Us
 		select {
 		case <-w.notice:
 		case code := <-w.gone:
-			return nil, fault.New(code, "this device was logged out")
+			return nil, fault.New(code, "the poll was ended: %s", fault.Lookup(code).Meaning)
 		case <-timer.C:
 			return page, nil
 		case <-ctx.Done():

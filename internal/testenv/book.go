@@ -205,7 +205,7 @@ func (g Gap) query(cursor string) string {
 	if cursor != "" {
 		v.Set("cursor", cursor)
 	} else {
-		v.Set("afterSeq", strconv.FormatInt(max(g.AfterSeq, 0), 10))
+		v.Set("afterSeq", strconv.FormatInt(g.AfterSeq, 10))
 		v.Set("beforeSeq", strconv.FormatInt(g.BeforeSeq, 10))
 	}
 	return v.Encode()
@@ -226,6 +226,20 @@ func (b *Book) Has(conv string, seq int64) bool {
 	defer b.mu.Unlock()
 	_, ok := b.events[conv][seq]
 	return ok
+}
+
+// find returns the first entry of a conversation that matches.
+func (b *Book) find(match func(frame.Event) bool) (frame.Event, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, events := range b.events {
+		for _, seq := range slices.Sorted(maps.Keys(events)) {
+			if match(events[seq]) {
+				return events[seq], true
+			}
+		}
+	}
+	return frame.Event{}, false
 }
 
 // Conversation is the newest summary that sync gave.

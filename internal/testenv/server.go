@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,6 +161,24 @@ func (s *Server) Ready() bool {
 	_, _ = io.Copy(io.Discard, res.Body)
 	_ = res.Body.Close()
 	return res.StatusCode == http.StatusOK
+}
+
+// Gauge reads a metric without labels, -1 if there is none.
+func (s *Server) Gauge(name string) float64 {
+	res, err := s.client.Get(s.URL + "/metrics")
+	if err != nil {
+		return -1
+	}
+	defer res.Body.Close()
+	raw, _ := io.ReadAll(res.Body)
+	for line := range strings.Lines(string(raw)) {
+		if text, ok := strings.CutPrefix(line, name+" "); ok {
+			if v, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil {
+				return v
+			}
+		}
+	}
+	return -1
 }
 
 // Until waits for a condition; the test ends if it does not come true.

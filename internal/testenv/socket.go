@@ -30,12 +30,16 @@ type Frame struct {
 	Size int             `json:"-"`
 }
 
+// Decode reads the frame's data.
+func (f Frame) Decode(into any) error { return json.Unmarshal(f.Data, into) }
+
 // Socket is a WebSocket of a device. Everything that comes is checked against the spec and entered in its Book.
 type Socket struct {
 	Book *Book
 
 	user   *User
 	t      testing.TB
+	told   map[string]bool // what Updated returned
 	conn   *websocket.Conn
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -91,7 +95,7 @@ func newSocket(u *User, conn *websocket.Conn, book *Book) *Socket {
 		book = NewBook()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Socket{user: u, t: u.t, conn: conn, Book: book, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{})}
+	s := &Socket{user: u, t: u.t, conn: conn, Book: book, told: map[string]bool{}, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{})}
 	conn.SetReadLimit(maxFrame)
 	go s.read(ctx)
 	u.t.Cleanup(s.Drop)
@@ -311,22 +315,30 @@ func (s *Socket) Ack(tempID string) (a frame.Ack) {
 	return a
 }
 
-// Received waits for the live message with this id.
-func (s *Socket) Received(messageID string) (e frame.Event) {
+// Received waits for the message with this id. It comes live, or by a page of sync if the server saw fit to catch up.
+func (s *Socket) Received(messageID string) frame.Event {
 	s.t.Helper()
-	s.Await("message "+messageID, func(f Frame) bool {
-		return f.Type == frame.MessageReceived && json.Unmarshal(f.Data, &e) == nil && e.MessageID == messageID
-	})
+	return s.find("message "+messageID, func(e frame.Event) bool { return e.MessageID == messageID })
+}
+
+// Updated waits for the next event of a type: each is returned once.
+func (s *Socket) Updated(typ string) frame.Event {
+	s.t.Helper()
+	e := s.find("event "+typ, func(e frame.Event) bool { return e.Type == typ && !s.told[e.MessageID] })
+	s.told[e.MessageID] = true
 	return e
 }
 
-// Updated waits for the next live state event of a type.
-func (s *Socket) Updated(typ string) (e frame.Event) {
+func (s *Socket) find(what string, match func(frame.Event) bool) (found frame.Event) {
 	s.t.Helper()
-	s.Await("event "+typ, func(f Frame) bool {
-		return f.Type == frame.ConversationUpdated && json.Unmarshal(f.Data, &e) == nil && e.Type == typ
+	err := until(patience, func() (ok bool) {
+		found, ok = s.Book.find(match)
+		return ok
 	})
-	return e
+	if err != nil {
+		s.t.Fatalf("socket of %s: %s: %v; came: %s", s.user.ID, what, err, s.came())
+	}
+	return found
 }
 
 // Holds waits until the book has the entry.

@@ -214,9 +214,7 @@ func (u *User) Page(conv, query string) rest.Messages {
 func (u *User) History(conv string) []frame.Event {
 	u.t.Helper()
 	var out []frame.Event
-	query := "afterSeq=0&limit=200"
-	first := u.Page(conv, "limit=1&beforeSeq=1")
-	out = append(out, first.Messages...)
+	query := "afterSeq=-1&limit=200"
 	for {
 		page := u.Page(conv, query)
 		out = append(out, page.Messages...)

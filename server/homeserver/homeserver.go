@@ -60,6 +60,7 @@ type Homeserver struct {
 	feed     *feed.Feed
 	accounts *account.Accounts
 	door     *session.Door
+	polls    *polls
 	metrics  *prometheus.Registry
 	listener net.Listener
 	http     *http.Server

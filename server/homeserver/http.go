@@ -35,9 +35,10 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
 	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Away: store.IsAway, Log: h.part("session")}
+	h.polls = newPolls(h.fanout)
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
-	routes = append(routes, rest.FeedRoutes(h.feed, h.fanout, h.door, accounts, accounts)...)
+	routes = append(routes, rest.FeedRoutes(h.feed, h.polls, h.door, accounts, accounts)...)
 	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway})
 
 	mux := http.NewServeMux()
@@ -152,6 +153,7 @@ func (h *Homeserver) serve() <-chan error {
 // stopDoors sends sessions away and waits for requests under way.
 func (h *Homeserver) stopDoors() {
 	h.door.Close()
+	h.polls.close()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := h.http.Shutdown(ctx); err != nil {
