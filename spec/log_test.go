@@ -79,7 +79,7 @@ func signed(t *testing.T, c event.Checkpoint) []byte {
 // TestVectors_IdentifiersFitTheSchemas holds the patterns of ids.json against the vectors of package id.
 func TestVectors_IdentifiersFitTheSchemas(t *testing.T) {
 	c := compiler(t)
-	for file, def := range map[string]string{"users": "user", "servers": "server", "devices": "device", "conversations": "conversation", "messages": "message"} {
+	for file, def := range map[string]string{"users": "userId", "servers": "server", "devices": "deviceId", "conversations": "conversationId", "messages": "messageId"} {
 		s, err := c.Compile(base + "schemas/ids.json#/$defs/" + def)
 		if err != nil {
 			t.Fatal(err)
