@@ -44,6 +44,8 @@ type Socket struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 
+	reading sync.Mutex // held while paused
+
 	mu      sync.Mutex
 	frames  []Frame
 	next    int
@@ -136,6 +138,8 @@ func (s *Socket) read(ctx context.Context) {
 			s.mu.Unlock()
 			return
 		}
+		s.reading.Lock()
+		s.reading.Unlock() //nolint:staticcheck // It only waits while the socket is paused.
 		specguard.Frame(s.t, raw)
 		var f Frame
 		if err := json.Unmarshal(raw, &f); err != nil || kind != websocket.MessageText {
@@ -366,6 +370,12 @@ func (s *Socket) Alive() {
 	s.t.Helper()
 	s.Send("no_such_type", struct{}{})
 	s.Refused(fault.UnknownType)
+}
+
+// Pause stops reading, after the frame that comes next, until the function it returns is called.
+func (s *Socket) Pause() (resume func()) {
+	s.reading.Lock()
+	return s.reading.Unlock
 }
 
 // Drop cuts the connection without a word, as a lost network does. The book is complete for what came before.

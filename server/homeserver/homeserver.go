@@ -126,7 +126,13 @@ func (h *Homeserver) part(name string) *slog.Logger { return h.log.With(slog.Str
 // revocations closes the live sessions of a device that ended.
 type revocations struct{ out *fanout.Fanout }
 
-func (r revocations) Revoked(u id.User, d id.Device) { r.out.Revoke(u, d, fault.DeviceRemoved) }
+func (r revocations) Revoked(u id.User, d id.Device) {
+	code := fault.DeviceRemoved
+	if d == "" { // All devices end only with the account.
+		code = fault.AccountDeactivated
+	}
+	r.out.Revoke(u, d, code)
+}
 
 // Address is where HTTP is served.
 func (h *Homeserver) Address() string { return h.listener.Addr().String() }
