@@ -4,6 +4,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,17 +15,27 @@ import (
 	"parley.chat/protocol/id"
 )
 
-// listSink keeps the payloads of live frames.
-type listSink struct{ got []string }
+// listSink keeps the payloads of live frames, and how it was closed.
+type listSink struct {
+	got    []string
+	onPage func()
+	closed fault.Code
+}
 
 func (s *listSink) Push(f *fanout.Frame) bool {
 	s.got = append(s.got, string(f.Payload()))
 	return true
 }
 
-func (s *listSink) PushPage(context.Context, []byte) error { return nil }
-func (s *listSink) Later(func(context.Context))            {}
-func (s *listSink) Close(fault.Code)                       {}
+func (s *listSink) PushPage(context.Context, []byte) error {
+	if s.onPage != nil {
+		s.onPage()
+	}
+	return nil
+}
+
+func (s *listSink) Later(func(context.Context)) {}
+func (s *listSink) Close(code fault.Code)       { s.closed = code }
 
 func note(shard id.Shard, pos int64, conv id.Conversation, seq int64, text string) *fanout.Note {
 	return &fanout.Note{Shard: shard, Pos: pos, ConversationID: conv, Seq: seq, Frame: fanout.NewFrame("x", []byte(text))}
@@ -77,5 +88,45 @@ func TestStream_ASecondSyncForgetsWhatTheFirstShowed(t *testing.T) {
 	s.Deliver(note(0, 11, "a", 6, "not on the second page"))
 	if len(sink.got) != 1 {
 		t.Errorf("sent %q", sink.got)
+	}
+}
+
+// dyingLog is empty and goes away after so many reads.
+type dyingLog struct {
+	Log
+	left int
+}
+
+// emptyOwner owns one shard, which is empty.
+type emptyOwner struct{ Owner }
+
+func (l *dyingLog) UserIndex(context.Context, id.User) ([]Membership, error) {
+	if l.left--; l.left < 0 {
+		return nil, errors.New("the database is away")
+	}
+	return nil, nil
+}
+
+func (emptyOwner) Position(id.Shard) (timeline.Position, error) { return timeline.Position{}, nil }
+
+func TestStream_ADatabaseThatIsLostAfterTheLastPageEndsTheConnection(t *testing.T) {
+	var sink listSink
+	log := &dyingLog{left: 1}
+	s := New(Options{Log: log, Owner: emptyOwner{}, Shards: 1}).Open("s", "alice@example.org", "d", &sink)
+	sink.onPage = s.Lost
+	if err := s.Resume(t.Context(), ""); err != nil {
+		t.Errorf("a client that was told it is live got an error: %v", err)
+	}
+	if sink.closed != fault.SlowReader || s.Synced() {
+		t.Errorf("closed with %q, synced %t", sink.closed, s.Synced())
+	}
+}
+
+func TestStream_ADatabaseThatIsAwayAtTheSyncIsAnError(t *testing.T) {
+	var sink listSink
+	log := &dyingLog{}
+	s := New(Options{Log: log, Owner: emptyOwner{}, Shards: 1}).Open("s", "alice@example.org", "d", &sink)
+	if err := s.Resume(t.Context(), ""); !fault.Is(err, fault.Unavailable) || sink.closed != "" {
+		t.Errorf("error %v, closed with %q", err, sink.closed)
 	}
 }

@@ -161,11 +161,15 @@ func (s *Stream) Resume(ctx context.Context, cursor string) error {
 
 // run pulls pages and goes live. always sends the last page even if it is empty.
 func (s *Stream) run(ctx context.Context, since Cursor, always bool) error {
-	ahead := map[id.Conversation]int64{}
+	ahead, told := map[id.Conversation]int64{}, false // told: the client believes that it is live
 	for {
 		page, err := s.feed.Pull(ctx, s.user, since)
 		if err != nil {
 			s.Overflow()
+			if told { // An error frame would not tell it that nothing comes any more.
+				s.sink.Close(fault.SlowReader)
+				return nil
+			}
 			return err
 		}
 		if always || !page.Empty() || page.HasMore {
@@ -174,6 +178,7 @@ func (s *Stream) run(ctx context.Context, since Cursor, always bool) error {
 				return err
 			}
 		}
+		told = told || always && !page.HasMore
 		maps.Copy(ahead, page.ahead)
 		since = page.Next
 		if !page.HasMore && s.goLive(since, ahead) {
