@@ -295,6 +295,6 @@ func (d *device) frameError(f *frame.Error) (again bool) {
 		return false // A receipt; the next one covers it.
 	}
 	d.refused(f.Code, f.Message)
-	_, synced, _ := d.state()
-	return !synced
+	d.out.lost() // What was sent without being in sync is not answered one by one.
+	return true
 }

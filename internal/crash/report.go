@@ -98,3 +98,37 @@ func (w *world) allProblems() []string {
 	defer w.mu.Unlock()
 	return slices.Clone(w.problems)
 }
+
+// total sums up several runs.
+type total struct {
+	kills                                  map[string]int
+	server, postgres                       []time.Duration
+	runs, acked, unknown, done, duplicates int
+	receptions                             int
+}
+
+func (s *total) add(r *Result) {
+	if s.kills == nil {
+		s.kills = map[string]int{}
+	}
+	for kind, n := range r.Kills {
+		s.kills[kind] += n
+	}
+	s.server, s.postgres = append(s.server, r.Server...), append(s.postgres, r.Postgres...)
+	stats := r.Report.Stats
+	s.runs++
+	s.acked, s.unknown, s.done = s.acked+stats.Acked, s.unknown+stats.Unknown, s.done+stats.UnknownDone
+	s.receptions, s.duplicates = s.receptions+stats.Receptions, s.duplicates+stats.Duplicates
+}
+
+// String is one paragraph.
+func (s *total) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "crash: %d runs held. %d messages acknowledged, %d of unknown outcome (%d of them in the log); %d receptions, %d of them duplicates before de-duplication\nkills:",
+		s.runs, s.acked, s.unknown, s.done, s.receptions, s.duplicates)
+	for _, kind := range slices.Sorted(maps.Keys(s.kills)) {
+		fmt.Fprintf(&b, " %d %s;", s.kills[kind], kind)
+	}
+	fmt.Fprintf(&b, "\nrecovery to the first acknowledgement: server %s; postgres %s\n", spread(s.server), spread(s.postgres))
+	return b.String()
+}

@@ -41,15 +41,22 @@ type run struct {
 	world  *world
 	result *Result
 	armed  bool // the running server dies by itself
+	invite func(context.Context, *world) error
 }
 
 // Run kills servers as the seed has it and judges the outcome. The error says that the run could not be finished, for
 // example because a server did not come back; the result then holds what is known.
 func Run(ctx context.Context, o Options) (*Result, error) {
+	return runWith(ctx, o, func(context.Context, *world) error { return nil })
+}
+
+// runWith runs with guests that invite adds to the world.
+func runWith(ctx context.Context, o Options, invite func(context.Context, *world) error) (*Result, error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
-	r := &run{Options: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), result: &Result{Seed: o.Seed, Kills: map[string]int{}}}
+	r := &run{Options: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), invite: invite,
+		result: &Result{Seed: o.Seed, Kills: map[string]int{}}}
 	var err error
 	if r.server, err = newServer(o.Binary, o.Dir, r.rng); err != nil {
 		return r.result, err
@@ -76,7 +83,7 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.awaitReady(ctx); err != nil {
 		return err
 	}
-	if err := r.world.settle(ctx); err != nil {
+	if err := errors.Join(r.world.settle(ctx), r.invite(ctx, r.world)); err != nil {
 		return err
 	}
 	devices, stop := r.populate(ctx)
@@ -103,6 +110,9 @@ func (r *run) populate(ctx context.Context) (all *sync.WaitGroup, stop context.C
 	all = &sync.WaitGroup{}
 	for _, d := range r.world.devices {
 		all.Go(func() { d.run(ctx) })
+	}
+	for _, g := range r.world.guests {
+		all.Go(func() { g.run(ctx) })
 	}
 	return all, stop
 }
@@ -287,6 +297,11 @@ func (w *world) busy() string {
 			return fmt.Sprintf("device %s has %d messages to send and %d gaps, synced %t", d.login.device, n, g, synced)
 		}
 	}
+	for _, g := range w.guests {
+		if busy := g.busy(); busy != "" {
+			return busy
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if time.Since(w.lastMove) < quietTime {
@@ -308,12 +323,20 @@ func (r *run) readBack(ctx context.Context) (*logbook, error) {
 // judge completes the history by who might see what, and checks it.
 func (r *run) judge(log *logbook) {
 	w := r.world
-	for name, users := range log.stays {
-		for _, d := range w.devices {
-			for _, s := range users[id.User(d.login.user)] {
-				w.rec.Join(d.reader(name), s.first)
+	var readers []history.Reader
+	for _, d := range w.devices {
+		readers = append(readers, d.reader(""))
+	}
+	for _, g := range w.guests {
+		readers = append(readers, g.reader())
+	}
+	for _, reader := range readers {
+		for name, users := range log.stays {
+			reader.Conversation = name
+			for _, s := range users[id.User(reader.User)] {
+				w.rec.Join(reader, s.first)
 				if s.last >= 0 {
-					w.rec.Leave(d.reader(name), s.last)
+					w.rec.Leave(reader, s.last)
 				}
 			}
 		}

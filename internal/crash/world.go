@@ -39,6 +39,7 @@ type world struct {
 
 	users   []*login
 	devices []*device
+	guests  []guest
 	groups  []string // whose owner is the user of the same index
 	stats   counters
 
@@ -48,6 +49,13 @@ type world struct {
 	waitFor  time.Time     // acknowledgements on connections opened before do not count
 	first    chan struct{} // closed by the first that does
 	lastMove time.Time
+}
+
+// guest is a client of another kind that takes part.
+type guest interface {
+	run(context.Context)
+	busy() string           // what still moves, "" for nothing
+	reader() history.Reader // without a conversation
 }
 
 // counters are numbers for the report, under the world's lock.
