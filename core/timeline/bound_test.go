@@ -3,6 +3,7 @@
 package timeline_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -114,9 +115,86 @@ func TestAppend_RefusalsLeaveNoTrace(t *testing.T) {
 		if res := n.MustAppend(t, message(t, c, "r")); res.Duplicate || res.Seq != 1 {
 			t.Errorf("the tempId of a refused command: %+v", res)
 		}
+		if held := n.Held(); held != 1 {
+			t.Errorf("%d conversations are held: names of none fill the memory", held)
+		}
 		if len(n.Out.Events()) != 2 {
 			t.Errorf("%d events went out", len(n.Out.Events()))
 		}
+	})
+}
+
+func TestAppend_WithoutTempIDIsANewEventEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, c := fresh(t, mem())
+		for i := range 3 {
+			if res := n.MustAppend(t, message(t, c, "")); res.Duplicate || res.Seq != int64(i)+1 {
+				t.Errorf("got %+v", res)
+			}
+		}
+	})
+}
+
+func TestDedup_WhatMemoryForgotIsFoundInTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem()
+		n, c := fresh(t, s, func(o *timeline.Options) { o.ColdWindow = 8 })
+		for i := range 8400 {
+			err := n.Submit(t.Context(), message(t, c, fmt.Sprint(i)), func(_ timeline.Result, err error) {
+				if err != nil {
+					t.Errorf("message %d: %v", i, err)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i%2000 == 0 {
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		if res := n.MustAppend(t, message(t, c, "50")); !res.Duplicate || res.Seq != 51 {
+			t.Errorf("got %+v", res)
+		}
+	})
+}
+
+// TestEviction_WhatIsBeingCommittedStays sends to a conversation whose first message hangs in its commit while many others
+// push it out of memory.
+func TestEviction_WhatIsBeingCommittedStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := timelinetest.NewMem([]id.Shard{0})
+		n := timelinetest.Start(t, s, func(o *timeline.Options) { o.MaxConversations = 2 })
+		var convs []id.Conversation
+		for i := range 10 {
+			cmd := timelinetest.Group(t, fmt.Sprint(i), timelinetest.User("alice"), timelinetest.User("bob"))
+			n.MustAppend(t, cmd)
+			convs = append(convs, cmd.ConversationID)
+		}
+		time.Sleep(time.Hour)
+		n.Stop()
+		n = timelinetest.Start(t, s, func(o *timeline.Options) { o.MaxConversations = 2 })
+		free := make(chan struct{})
+		n.Wire.Set(timelinetest.Hooks{BeforeCommit: func(*timeline.Batch) error { <-free; return nil }})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _, _ = n.Append(ctx, message(t, convs[0], "slow")) }()
+		synctest.Wait()
+		cancel() // Its caller leaves.
+		time.Sleep(5 * time.Minute)
+		for _, c := range convs[1:] {
+			if _, err := n.View(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		done := make(chan timeline.Result, 1)
+		go func() { done <- n.MustAppend(t, message(t, convs[0], "next")) }()
+		synctest.Wait()
+		close(free)
+		if res := <-done; res.Seq != 2 {
+			t.Errorf("got %+v", res)
+		}
+		timelinetest.Verify(t, s, convs[0])
 	})
 }
 

@@ -27,6 +27,7 @@ func Contract(t *testing.T, open Open) {
 		"TempIDIsNotForSomethingElse":         conflict,
 		"HotTempIDsAreFoundInTheStore":        hotTempIDs,
 		"NewOwnerSeesWhatTheKilledOneDid":     killed,
+		"FlushCoversCommittedOnly":            flushed,
 		"IndexFollowsInTheOtherDatabase":      otherDatabase,
 		"ReceiptsMoveForwardOnly":             receipts,
 		"PointersFlushWithReceiptsOfOthers":   pointersFlush,
