@@ -69,9 +69,14 @@ func (s *conn) Close(code fault.Code) {
 }
 
 func (s *conn) onMessage(raw []byte) {
-	if err := s.handle(raw); err != nil {
-		s.fail(err, "", "")
+	if data, err := s.handle(raw); err != nil {
+		tempID, conversation := names(data)
+		s.fail(err, tempID, conversation)
 	}
+}
+
+func (s *conn) onUnreadable() {
+	s.fail(fault.New(fault.MalformedJSON, "a frame is a text message in UTF-8"), "", "")
 }
 
 func (s *conn) onTooLarge() {

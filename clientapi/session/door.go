@@ -69,7 +69,7 @@ func (d *Door) Upgrade(c op.Caller, w http.ResponseWriter, r *http.Request) erro
 	s.stream = d.Feed.Open(s.id, c.User, c.Device, s)
 	ws, err := socket.Accept(w, r, socket.Options{
 		Subprotocol: Subprotocol, ReadLimit: MaxFrame, OriginPatterns: d.Origins,
-		OnMessage: s.onMessage, OnTooLarge: s.onTooLarge, OnOverflow: s.onOverflow, OnClose: s.onClose,
+		OnMessage: s.onMessage, OnUnreadable: s.onUnreadable, OnTooLarge: s.onTooLarge, OnOverflow: s.onOverflow, OnClose: s.onClose,
 	})
 	switch {
 	case errors.Is(err, socket.ErrLost):

@@ -31,22 +31,43 @@ var handlers = map[string]func(*conn, []byte) error{
 	frame.SyncFrame:   (*conn).onSync,
 }
 
-func (s *conn) handle(raw []byte) error {
+// handle serves a frame. With a fault it returns the data, as far as that could be read.
+func (s *conn) handle(raw []byte) ([]byte, error) {
 	var e envelope
 	if err := op.Decode(raw, &e); err != nil {
-		return err
+		return e.Data, err
 	}
 	h, ok := handlers[e.Type]
 	if !ok {
-		return fault.New(fault.UnknownType, "no frame of this type can be sent by a client")
+		return e.Data, fault.New(fault.UnknownType, "no frame of this type can be sent by a client")
 	}
 	if e.Data == nil {
 		e.Data = jsontext.Value("{}")
 	}
 	if e.Type != frame.SyncFrame && !s.stream.Synced() {
-		return fault.New(fault.SyncRequired, "send sync first")
+		return e.Data, fault.New(fault.SyncRequired, "send sync first")
 	}
-	return h(s, e.Data)
+	return e.Data, h(s, e.Data)
+}
+
+// names finds what tells the client which of its frames is refused, in data that may be wrong elsewhere. spec: SOCKET-LIVE-5
+func names(data []byte) (tempID, conversation string) {
+	var fields map[string]jsontext.Value
+	if op.Decode(data, &fields) != nil {
+		return "", ""
+	}
+	read := func(name string) string {
+		v := fields[name]
+		if v.Kind() != '"' {
+			return ""
+		}
+		text, err := jsontext.AppendUnquote(nil, v)
+		if err != nil {
+			return ""
+		}
+		return string(text)
+	}
+	return read("tempId"), read("conversationId")
 }
 
 func (s *conn) onSync(data []byte) error {
@@ -96,8 +117,5 @@ func (s *conn) onDelivery(data []byte) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, frameTime)
 	defer cancel()
-	if err := s.door.Conversations.Receive(ctx, s.caller, in); err != nil {
-		s.fail(err, "", in.ConversationID)
-	}
-	return nil
+	return s.door.Conversations.Receive(ctx, s.caller, in)
 }

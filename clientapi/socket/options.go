@@ -29,6 +29,10 @@ type Options struct {
 	// OnMessage is called with each text message, in order, one at a time, on a goroutine of the connection. The
 	// slice is valid during the call only. Nothing is read meanwhile, which is the back-pressure on the peer.
 	OnMessage func([]byte)
+	// OnUnreadable is called on the goroutine of OnMessage, in its place, with a binary message or one that is not UTF-8.
+	// After the latter the connection is closed with 1007, as RFC 6455 section 8.1 wants; a binary message closes it with
+	// 1003 only if this is nil.
+	OnUnreadable func()
 	// OnTooLarge is called on the goroutine of OnMessage when a message exceeds ReadLimit. What it sends goes out
 	// before the connection is closed with 1009.
 	OnTooLarge func()

@@ -40,7 +40,8 @@ func (c *Conn) readMessage() error {
 	if err != nil {
 		return err
 	}
-	if kind != websocket.MessageText {
+	text := kind == websocket.MessageText
+	if !text && c.o.OnUnreadable == nil {
 		c.Close(codeBinary, "only text messages are understood")
 	}
 	if c.ending() {
@@ -58,7 +59,12 @@ func (c *Conn) readMessage() error {
 		return err
 	case err != nil:
 		return err
+	case !text:
+		c.handle(c.o.OnUnreadable)
 	case !utf8.Valid(msg):
+		if c.o.OnUnreadable != nil {
+			c.handle(c.o.OnUnreadable)
+		}
 		c.Close(codeNotUTF8, "text is not UTF-8")
 	default:
 		c.handle(func() { c.o.OnMessage(msg) })

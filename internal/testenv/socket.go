@@ -279,7 +279,7 @@ func (s *Socket) Refused(code fault.Code) frame.Error {
 // Send sends a frame.
 func (s *Socket) Send(typ string, data any) {
 	s.t.Helper()
-	raw, err := json.Marshal(data)
+	raw, err := encode(data)
 	if err == nil {
 		err = s.Write(websocket.MessageText, frame.AppendFrame(nil, typ, raw))
 	}

@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/rest"
@@ -103,7 +106,7 @@ func (u *User) Request(ctx context.Context, method, path string, body any) (*htt
 	case []byte:
 		raw = b
 	default:
-		if raw, err = json.Marshal(b); err != nil {
+		if raw, err = encode(b); err != nil {
 			return nil, err
 		}
 	}
@@ -118,6 +121,11 @@ func (u *User) Request(ctx context.Context, method, path string, body any) (*htt
 		req.Header.Set("Authorization", "Bearer "+u.AccessToken)
 	}
 	return req, nil
+}
+
+// encode writes JSON as small as it can be, without the escapes that encoding/json puts in for browsers.
+func encode(v any) ([]byte, error) {
+	return jsonv2.Marshal(v, jsonv1.OmitEmptyWithLegacySemantics(true))
 }
 
 // Raw sends a prepared request through the guard.
