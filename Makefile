@@ -92,7 +92,7 @@ check-fuzz:
 	done
 
 check-crash:
-	@if [ -d internal/crash ]; then $(GO) test ./internal/crash -count=1 -timeout=10m -kills=30; \
+	@if [ -d internal/crash ]; then $(GO) test ./internal/crash -count=1 -timeout=10m -v -kills=30; \
 	else echo "no internal/crash here: nothing to do"; fi
 
 go:

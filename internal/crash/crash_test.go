@@ -46,13 +46,13 @@ func mustSeeThroughALie(t *testing.T, r *Result) {
 	t.Helper()
 	last := slices.IndexFunc(r.History, func(rec history.Record) bool { return rec.Op == history.OK })
 	ack := r.History[last]
-	false1 := slices.Clone(r.History)
-	for i := range false1 {
-		if rec := &false1[i]; rec.TempID == ack.TempID && rec.Device == ack.Device && (rec.Op == history.Invoke || rec.Op == history.OK) {
+	lied := slices.Clone(r.History)
+	for i := range lied {
+		if rec := &lied[i]; rec.TempID == ack.TempID && rec.Device == ack.Device && (rec.Op == history.Invoke || rec.Op == history.OK) {
 			rec.TempID = "lost"
 		}
 	}
-	if history.Check(false1, r.Log).Count(history.NoLoss) == 0 {
+	if history.Check(lied, r.Log).Count(history.NoLoss) == 0 {
 		t.Error("an acknowledgement of what the log does not hold was not noticed")
 	}
 	short := map[string][]history.Entry{}
