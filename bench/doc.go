@@ -5,6 +5,7 @@
 // server and its PostgreSQL together, the load generator left out.
 //
 //	go run ./bench -pairs 50 -window 16 -seconds 10
+//	go run ./bench -idle 4000
 //
 // It starts `parley serve` (built from this tree, or -binary) on a data folder of
 // its own with fsync on, and reads CPU times from /proc, so it runs on Linux.

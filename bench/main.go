@@ -28,7 +28,7 @@ type options struct {
 	window  int
 	size    int
 	seconds int
-	profile string
+	idle    int
 }
 
 func run(ctx context.Context, args []string) error {
@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.window, "window", 16, "messages a sender has unacknowledged at a time")
 	flags.IntVar(&o.size, "size", 100, "bytes of text in a message")
 	flags.IntVar(&o.seconds, "seconds", 10, "how long to measure, after two seconds of warming up")
+	flags.IntVar(&o.idle, "idle", 0, "instead: connect so many sockets and print their memory")
 	_ = flags.Parse(args)
 
 	srv, err := start(ctx, o.binary)
@@ -46,6 +47,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer srv.stop()
+	if o.idle > 0 {
+		return idle(ctx, srv, o.idle)
+	}
 	pairs, err := makePairs(ctx, srv.url, o.pairs)
 	if err != nil {
 		return err
