@@ -167,7 +167,9 @@ func (w *world) Pointers(context.Context, id.Conversation) (map[id.User]timeline
 // memory is the world as an Owner: its Heads overlay is another method than the Log's.
 type memory struct{ *world }
 
-func (o memory) Heads(n id.Shard, convs []id.Conversation, f func(int, timeline.View)) {
+func (memory) Epoch(id.Shard) (int64, error) { return 1, nil }
+
+func (o memory) Heads(n id.Shard, convs []id.Conversation, f func(int, timeline.View)) int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i, c := range convs {
@@ -175,6 +177,7 @@ func (o memory) Heads(n id.Shard, convs []id.Conversation, f func(int, timeline.
 			f(i, o.view(c))
 		}
 	}
+	return 1
 }
 
 // client is a Sink that keeps what it got, and a client's rules: duplicates dropped, gaps fetched.

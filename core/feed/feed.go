@@ -41,7 +41,8 @@ type Head struct {
 type Owner interface {
 	Position(n id.Shard) (timeline.Position, error)
 	View(ctx context.Context, c id.Conversation) (timeline.View, error)
-	Heads(n id.Shard, convs []id.Conversation, f func(int, timeline.View))
+	Epoch(n id.Shard) (int64, error)
+	Heads(n id.Shard, convs []id.Conversation, f func(int, timeline.View)) (epoch int64)
 	Pointers(ctx context.Context, c id.Conversation) (map[id.User]timeline.Pointer, error)
 }
 

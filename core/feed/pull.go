@@ -5,6 +5,7 @@ package feed
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -136,12 +137,20 @@ func (p *puller) full() bool {
 	return len(p.page.Conversations) >= pageConversations || len(p.page.Messages) >= pageEvents || p.bytes >= pageBytes
 }
 
+// errForgotten is an owner that dropped its memory while heads were read: they may be older than the end of the shard, and a
+// cursor at that end would skip what moved between.
+var errForgotten = errors.New("feed: the shard's memory was dropped meanwhile")
+
 // moved lists what moved in the shard since then, in order of key. The store is read first and memory overlaid after: what
 // is flushed between the two stays in memory for a while.
 func (p *puller) moved(ctx context.Context, n id.Shard, index []Membership, since timeline.Position) ([]movedConv, error) {
 	convs := make([]id.Conversation, len(index))
 	for i, m := range index {
 		convs[i] = m.ID
+	}
+	epoch, err := p.feed.Owner.Epoch(n)
+	if err != nil {
+		return nil, err
 	}
 	stored, err := p.feed.Log.Heads(ctx, n, convs)
 	if err != nil {
@@ -151,9 +160,11 @@ func (p *puller) moved(ctx context.Context, n id.Shard, index []Membership, sinc
 	for i, c := range convs {
 		heads[i] = stored[c]
 	}
-	p.feed.Owner.Heads(n, convs, func(i int, v timeline.View) {
+	if p.feed.Owner.Heads(n, convs, func(i int, v timeline.View) {
 		heads[i] = Head{Pos: v.Head.Pos, Mark: v.Mark}
-	})
+	}) != epoch {
+		return nil, away(errForgotten)
+	}
 	var out []movedConv
 	for i, m := range index {
 		c := movedConv{Membership: m, key: heads[i].Pos}

@@ -165,7 +165,7 @@ func (s *Stream) Resume(ctx context.Context, cursor string) error {
 func (s *Stream) run(ctx context.Context, since Cursor, always bool) error {
 	ahead, told := map[id.Conversation]int64{}, false // told: the client believes that it is live
 	for {
-		page, err := s.feed.Pull(ctx, s.user, since)
+		page, err := s.pull(ctx, since, told || !always)
 		if err != nil {
 			s.Overflow()
 			if told { // An error frame would not tell it that nothing comes any more.
@@ -187,6 +187,27 @@ func (s *Stream) run(ctx context.Context, since Cursor, always bool) error {
 			return nil
 		}
 		always = always && page.HasMore
+	}
+}
+
+// A stream that is live, as far as its client knows, waits so long for a database that is away, trying so often.
+const (
+	pullPatience = 15 * time.Second
+	pullPause    = 200 * time.Millisecond
+)
+
+// pull reads a page, with patience if the client believes that it is live: sent away, all clients would come back at once.
+func (s *Stream) pull(ctx context.Context, since Cursor, patient bool) (*Page, error) {
+	for end := time.Now().Add(pullPatience); ; {
+		page, err := s.feed.Pull(ctx, s.user, since)
+		if !patient || !fault.Is(err, fault.Unavailable) || time.Now().After(end) {
+			return page, err
+		}
+		select {
+		case <-time.After(pullPause):
+		case <-ctx.Done():
+			return nil, err
+		}
 	}
 }
 

@@ -194,9 +194,22 @@ func (t *Timeline) View(ctx context.Context, c id.Conversation) (View, error) {
 	return v, nil
 }
 
+// Epoch names the lease under which shard n is held. It fails with Unavailable while the shard is not owned here.
+func (t *Timeline) Epoch(n id.Shard) (int64, error) {
+	sh := t.shards[n]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if !sh.owned {
+		return 0, away(errNotOwned)
+	}
+	return sh.lease.Epoch, nil
+}
+
 // Heads overlays what memory knows on heads read from the store: for each conversation held here, f is called with its
-// committed view. It costs no I/O.
-func (t *Timeline) Heads(n id.Shard, convs []id.Conversation, f func(int, View)) {
+// committed view. It costs no I/O. The result is the epoch of that memory, 0 if there is none. Only if Epoch told the same
+// before the store was read, each head is as new as the shard's Position was then: what moved since the flush is in memory,
+// unless memory was dropped between.
+func (t *Timeline) Heads(n id.Shard, convs []id.Conversation, f func(int, View)) (epoch int64) {
 	sh := t.shards[n]
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
@@ -207,4 +220,5 @@ func (t *Timeline) Heads(n id.Shard, convs []id.Conversation, f func(int, View))
 			f(i, v)
 		}
 	}
+	return sh.lease.Epoch
 }
