@@ -17,11 +17,20 @@ import (
 	"parley.chat/protocol/frame"
 )
 
+// way is how a device hears of what moves. All but a socket send by REST.
+type way int
+
+const (
+	bySocket way = iota
+	byPoll       // long poll
+	byEvents     // server-sent events
+)
+
 // device is one simulated client: it follows every conversation of its user and sends into them.
 type device struct {
 	w     *world
 	login *login
-	polls bool // long poll and REST instead of a socket
+	way   way
 	rng   *rand.Rand
 	out   *outbox
 
@@ -43,8 +52,8 @@ type gap struct {
 	after, before int64
 }
 
-func newDevice(w *world, l *login, polls bool, rng *rand.Rand) *device {
-	d := &device{w: w, login: l, polls: polls, rng: rng, convs: map[string]bool{}, newest: map[string]string{}, drop: func() {}}
+func newDevice(w *world, l *login, by way, rng *rand.Rand) *device {
+	d := &device{w: w, login: l, way: by, rng: rng, convs: map[string]bool{}, newest: map[string]string{}, drop: func() {}}
 	d.out = &outbox{device: d}
 	return d
 }
@@ -140,14 +149,19 @@ func (d *device) run(ctx context.Context) {
 	var side sync.WaitGroup
 	defer side.Wait()
 	side.Go(func() { d.fillGaps(ctx) })
-	if d.polls {
+	if d.way != bySocket {
 		rng := rand.New(rand.NewPCG(d.rng.Uint64(), 1))
 		side.Go(func() { d.sendByREST(ctx, rng) })
-		d.poll(ctx)
-		return
 	}
 	for {
-		d.socket(ctx)
+		switch d.way {
+		case bySocket:
+			d.socket(ctx)
+		case byPoll:
+			d.poll(ctx)
+		case byEvents:
+			d.events(ctx)
+		}
 		if !sleep(ctx, 20*time.Millisecond+time.Duration(d.rng.IntN(80))*time.Millisecond) {
 			return
 		}

@@ -21,7 +21,7 @@ import (
 func testDevice(t *testing.T) *device {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 1))
-	d := newDevice(newWorld("", rng), &login{user: "alice@example.org", device: "D"}, false, rng)
+	d := newDevice(newWorld("", rng), &login{user: "alice@example.org", device: "D"}, bySocket, rng)
 	d.convs["c"] = true
 	return d
 }
@@ -262,5 +262,30 @@ func TestSpread_NamesMedianAndLongest(t *testing.T) {
 	}
 	if got := spread(nil); got != "not measured" {
 		t.Error(got)
+	}
+}
+
+func TestEvents_AreTakenUntilTheStreamEnds(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "cursor=one" || r.Header.Get("Authorization") != "Bearer token" {
+			t.Errorf("asked %s", r.URL)
+		}
+		_, _ = w.Write([]byte("id: two\nevent: sync\ndata: {\"messages\":[{\"conversationId\":\"c\",\"seq\":4,\"messageId\":\"m4\"}],\"cursor\":\"two\"}\n\n" +
+			": \n\nevent: message_received\ndata: {\"conversationId\":\"c\",\"seq\":5,\"messageId\":\"m5\"}\n\n"))
+	}))
+	defer srv.Close()
+	d := testDevice(t)
+	d.way, d.cursor, d.login.access = byEvents, "one", "token"
+	d.w.api = newAPI(strings.TrimPrefix(srv.URL, "http://"))
+	d.events(t.Context())
+	var got []string
+	for _, r := range d.w.rec.History() {
+		got = append(got, string(r.Source)+" "+r.MessageID)
+	}
+	if diff := cmp.Diff([]string{"sync m4", "live m5"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if cursor, synced, _ := d.state(); cursor != "two" || synced {
+		t.Errorf("cursor %q, synced %t after the end", cursor, synced)
 	}
 }

@@ -4,7 +4,7 @@
 // sent is in the log once, in order, and reaches every member.
 //
 // Run is the parent of a real `parley serve` with a private PostgreSQL. Simulated devices talk to it over sockets, long
-// polls and REST, lose their connections and sometimes their memory, while Run kills the server, PostgreSQL or both with
+// polls, event streams and REST, lose their connections and sometimes their memory, while Run kills the server, PostgreSQL or both with
 // SIGKILL: at random moments, and at the failpoints that a binary built with Build has. After each kill the server is
 // started again as an operator would, without any other step. At the end everything comes to rest, the log is read back
 // from the database, its chains are verified, and internal/history compares it with what the devices saw.

@@ -129,7 +129,7 @@ func TestLogbook_SeesABrokenChain(t *testing.T) {
 // judged runs the judge over one device's history and a log.
 func judged(c *chain, tell func(*world, *device)) *Result {
 	r := &run{world: newWorld("", nil), result: &Result{}}
-	d := newDevice(r.world, &login{user: "alice@example.org", device: string(c.all[1].Device)}, false, nil)
+	d := newDevice(r.world, &login{user: "alice@example.org", device: string(c.all[1].Device)}, bySocket, nil)
 	r.world.devices = []*device{d}
 	tell(r.world, d)
 	r.judge(c.logbook())

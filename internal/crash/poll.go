@@ -19,13 +19,13 @@ import (
 // pollTime is the timeout of a long poll, short so that a run can end.
 const pollTime = 2 * time.Second
 
-// poll follows the feed by long poll.
+// poll follows the feed by long poll until a request fails.
 func (d *device) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := d.pollOnce(ctx); err != nil {
 			d.refused(code(err), fmt.Sprint(err))
 			d.w.suspect(d, err)
-			sleep(ctx, 50*time.Millisecond)
+			return
 		}
 	}
 }

@@ -113,21 +113,27 @@ func (a *api) once(ctx context.Context, token, method, path string, in, out any)
 		return err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode >= 400 {
+		return readRefusal(resp)
+	}
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil || out == nil || len(raw) == 0 {
+		return err
+	}
+	return json.Unmarshal(raw, out)
+}
+
+// readRefusal reads an answer that says no. It is an ordinary error if the answer came in part only.
+func readRefusal(resp *http.Response) error {
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode >= 400 {
-		r := &refusal{}
-		if err := json.Unmarshal(raw, &r.Problem); err != nil {
-			return fmt.Errorf("status %d without a problem", resp.StatusCode)
-		}
-		return r
+	r := &refusal{}
+	if err := json.Unmarshal(raw, &r.Problem); err != nil {
+		return fmt.Errorf("status %d without a problem", resp.StatusCode)
 	}
-	if out == nil || len(raw) == 0 {
-		return nil
-	}
-	return json.Unmarshal(raw, out)
+	return r
 }
 
 // maxFrame is more than the server may send.

@@ -23,7 +23,9 @@ const (
 	userCount   = 50 // of whom the first have devices that are connected
 	socketUsers = 20
 	twoDevices  = 6 // of them
-	pollUsers   = 4
+	pollUsers   = 3
+	eventUsers  = 2
+	activeUsers = socketUsers + pollUsers + eventUsers
 	directCount = 10
 	password    = "correct horse battery"
 )
@@ -150,21 +152,28 @@ func (w *world) settle(ctx context.Context) error {
 	if err := eg.Wait(); err != nil {
 		return err
 	}
-	for i := range socketUsers + pollUsers {
-		w.add(w.users[i], i >= socketUsers)
+	for i := range activeUsers {
+		by := bySocket
+		if i >= socketUsers {
+			by = byPoll
+		}
+		if i >= socketUsers+pollUsers {
+			by = byEvents
+		}
+		w.add(w.users[i], by)
 	}
 	for i := range twoDevices {
 		second, err := w.enter(ctx, "login", fmt.Sprintf("user%02d", i))
 		if err != nil {
 			return err
 		}
-		w.add(second, false)
+		w.add(second, bySocket)
 	}
 	return w.found(ctx)
 }
 
-func (w *world) add(l *login, polls bool) {
-	w.devices = append(w.devices, newDevice(w, l, polls, rand.New(rand.NewPCG(w.rng.Uint64(), 0))))
+func (w *world) add(l *login, by way) {
+	w.devices = append(w.devices, newDevice(w, l, by, rand.New(rand.NewPCG(w.rng.Uint64(), 0))))
 }
 
 // enter registers or logs in.
@@ -179,9 +188,8 @@ func (w *world) enter(ctx context.Context, how, name string) (*login, error) {
 
 // found makes the conversations of the beginning.
 func (w *world) found(ctx context.Context) error {
-	active := socketUsers + pollUsers
 	for i := range directCount {
-		peer := w.users[(i+1+w.rng.IntN(active-1))%active]
+		peer := w.users[(i+1+w.rng.IntN(activeUsers-1))%activeUsers]
 		if _, err := w.create(ctx, w.users[i], rest.CreateConversation{Type: "direct", Members: []string{peer.user}}); err != nil {
 			return err
 		}
