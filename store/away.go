@@ -22,6 +22,9 @@ func IsAway(err error) bool {
 	if err == nil {
 		return false
 	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok { // Whatever the server said to that.
+		return true
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		for _, class := range awayClasses {
 			if strings.HasPrefix(pg.Code, class) {
@@ -29,9 +32,6 @@ func IsAway(err error) bool {
 			}
 		}
 		return false
-	}
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true

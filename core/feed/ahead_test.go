@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -110,16 +111,46 @@ func (l *dyingLog) UserIndex(context.Context, id.User) ([]Membership, error) {
 func (emptyOwner) Position(id.Shard) (timeline.Position, error) { return timeline.Position{}, nil }
 
 func TestStream_ADatabaseThatIsLostAfterTheLastPageEndsTheConnection(t *testing.T) {
-	var sink listSink
-	log := &dyingLog{left: 1}
-	s := New(Options{Log: log, Owner: emptyOwner{}, Shards: 1}).Open("s", "alice@example.org", "d", &sink)
-	sink.onPage = s.Lost
-	if err := s.Resume(t.Context(), ""); err != nil {
-		t.Errorf("a client that was told it is live got an error: %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		var sink listSink
+		log := &dyingLog{left: 1}
+		s := New(Options{Log: log, Owner: emptyOwner{}, Shards: 1}).Open("s", "alice@example.org", "d", &sink)
+		sink.onPage = s.Lost
+		if err := s.Resume(t.Context(), ""); err != nil {
+			t.Errorf("a client that was told it is live got an error: %v", err)
+		}
+		if sink.closed != fault.SlowReader || s.Synced() {
+			t.Errorf("closed with %q, synced %t", sink.closed, s.Synced())
+		}
+	})
+}
+
+// absentLog is away for some calls after the first.
+type absentLog struct {
+	Log
+	calls, away int
+}
+
+func (l *absentLog) UserIndex(context.Context, id.User) ([]Membership, error) {
+	if l.calls++; l.calls > 1 && l.calls <= 1+l.away {
+		return nil, errors.New("the database is away")
 	}
-	if sink.closed != fault.SlowReader || s.Synced() {
-		t.Errorf("closed with %q, synced %t", sink.closed, s.Synced())
-	}
+	return nil, nil
+}
+
+func TestStream_ALiveClientOutlastsADatabaseThatIsAwayForSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sink listSink
+		log := &absentLog{away: 20}
+		s := New(Options{Log: log, Owner: emptyOwner{}, Shards: 1}).Open("s", "alice@example.org", "d", &sink)
+		sink.onPage = s.Lost
+		if err := s.Resume(t.Context(), ""); err != nil {
+			t.Error(err)
+		}
+		if sink.closed != "" || !s.Synced() || log.calls != 22 {
+			t.Errorf("closed with %q, synced %t after %d calls", sink.closed, s.Synced(), log.calls)
+		}
+	})
 }
 
 func TestStream_ADatabaseThatIsAwayAtTheSyncIsAnError(t *testing.T) {

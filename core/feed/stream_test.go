@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"pgregory.net/rapid"
 
@@ -169,21 +170,23 @@ func TestStream_ADatabaseThatIsAwayLeavesItIdle(t *testing.T) {
 }
 
 func TestStream_CatchUpThatFailsSendsTheClientAway(t *testing.T) {
-	w := newWorld()
-	w.create(t, alice, bob)
-	c := newClient(w, bob)
-	s := w.feed().Open("s1", bob, "d", c)
-	if err := s.Resume(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
-	w.away = errAway
-	s.Lost()
-	for _, f := range c.later {
-		f(t.Context())
-	}
-	if c.closed != fault.SlowReader {
-		t.Errorf("closed with %q", c.closed)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.create(t, alice, bob)
+		c := newClient(w, bob)
+		s := w.feed().Open("s1", bob, "d", c)
+		if err := s.Resume(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		w.away = errAway
+		s.Lost()
+		for _, f := range c.later {
+			f(t.Context())
+		}
+		if c.closed != fault.SlowReader {
+			t.Errorf("closed with %q", c.closed)
+		}
+	})
 }
 
 // The property of walk C: whatever is lost, doubled or held, a client that resumes ends with everything, in order.

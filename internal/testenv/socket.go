@@ -51,7 +51,7 @@ type Socket struct {
 	next    int
 	changed chan struct{}
 	err     error // what the Book refused
-	code    int   // close code, -1 if none
+	code    int   // close code, 0 while open, -1 if none came
 }
 
 // Dial opens a socket and sends nothing. change may alter the handshake; a refusal is returned as the fault of its problem.
@@ -232,7 +232,16 @@ func (s *Socket) more() bool {
 	return s.next < len(s.frames)
 }
 
-// CloseCode is the code the socket was closed with, -1 if none.
+func (s *Socket) isClosed() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// CloseCode is the code the socket was closed with, 0 while it is open, -1 if it had none.
 func (s *Socket) CloseCode() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -335,12 +344,14 @@ func (s *Socket) Updated(typ string) frame.Event {
 
 func (s *Socket) find(what string, match func(frame.Event) bool) (found frame.Event) {
 	s.t.Helper()
-	err := until(patience, func() (ok bool) {
+	var ok bool
+	err := until(patience, func() bool {
+		closed := s.isClosed()
 		found, ok = s.Book.find(match)
-		return ok
+		return ok || closed
 	})
-	if err != nil {
-		s.t.Fatalf("socket of %s: %s: %v; came: %s", s.user.ID, what, err, s.came())
+	if err != nil || !ok {
+		s.t.Fatalf("socket of %s: %s did not come (closed with %d); came: %s", s.user.ID, what, s.CloseCode(), s.came())
 	}
 	return found
 }
@@ -348,8 +359,9 @@ func (s *Socket) find(what string, match func(frame.Event) bool) (found frame.Ev
 // Holds waits until the book has the entry.
 func (s *Socket) Holds(conv string, seq int64) {
 	s.t.Helper()
-	if err := until(patience, func() bool { return s.Book.Has(conv, seq) }); err != nil {
-		s.t.Fatalf("socket of %s: seq %d of %s: %v; came: %s", s.user.ID, seq, conv, err, s.came())
+	err := until(patience, func() bool { return s.Book.Has(conv, seq) || s.isClosed() })
+	if err != nil || !s.Book.Has(conv, seq) {
+		s.t.Fatalf("socket of %s: seq %d of %s did not come (closed with %d); came: %s", s.user.ID, seq, conv, s.CloseCode(), s.came())
 	}
 }
 
