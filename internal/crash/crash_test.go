@@ -33,7 +33,7 @@ func TestCrash_WhatWasAcknowledgedIsKeptOnceAndInOrder(t *testing.T) {
 	var sum total
 	for n := 0; n*killsPerRun < *kills; n++ {
 		o := Options{Binary: path, Seed: first + uint64(n), Kills: min(killsPerRun, *kills-n*killsPerRun)}
-		result := check(t, o, func(context.Context, *world) error { return nil })
+		result := check(t, o, o.Kills, func(context.Context, *world) error { return nil })
 		mustSeeThroughALie(t, result)
 		sum.add(result)
 	}
@@ -94,8 +94,9 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// check makes a run and fails the test, keeping all evidence, unless everything was right.
-func check(t *testing.T, o Options, invite func(context.Context, *world) error) *Result {
+// check makes a run and fails the test, keeping all evidence, unless everything was right. again is the value of -kills that
+// repeats it.
+func check(t *testing.T, o Options, again int, invite func(context.Context, *world) error) *Result {
 	t.Helper()
 	o.Dir, o.Progress = folder(t), os.Stdout
 	result, err := runWith(t.Context(), o, invite)
@@ -111,6 +112,6 @@ func check(t *testing.T, o Options, invite func(context.Context, *world) error) 
 		t.Error(e)
 	}
 	t.Fatalf("error: %v\nagain: go test ./internal/crash -count=1 -v -run %s -kills=%d -seed=%d\nhistory in %s, data and server log in %s",
-		err, t.Name(), *kills, o.Seed, kept, o.Dir)
+		err, t.Name(), again, o.Seed, kept, o.Dir)
 	return nil
 }

@@ -28,6 +28,9 @@ type Kill struct {
 	// Gap separates the two halves of a kill of both; the server dies first if ServerFirst.
 	Gap         time.Duration
 	ServerFirst bool
+	// Ready waits for a server that calls itself ready before the next kill comes near; otherwise the first acknowledgement
+	// is enough, and some shards may not have come back yet.
+	Ready bool
 }
 
 // String is what the progress line shows.
@@ -70,6 +73,7 @@ func Plan(rng *rand.Rand, n int) []Kill {
 	rng.Shuffle(len(restarts), func(i, j int) { restarts[i], restarts[j] = restarts[j], restarts[i] })
 	plan := place(rng, restarts, databases)
 	for i := range plan {
+		plan[i].Ready = rng.IntN(2) == 0
 		plan[i].After = minLoad + time.Duration(rng.Int64N(int64(maxLoad-minLoad)))
 	}
 	return plan

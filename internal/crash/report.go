@@ -21,6 +21,7 @@ type Result struct {
 	Seed     uint64
 	Kills    map[string]int  // by kind
 	Server   []time.Duration // from the start of a process to the first acknowledgement
+	Ready    []time.Duration // from the start of a process until it said it is ready, of those that were waited for
 	Postgres []time.Duration // from the kill of the postmaster to the first acknowledgement after its return
 	Took     time.Duration
 	Report   history.Report
@@ -48,6 +49,7 @@ func (r *Result) String() string {
 		fmt.Fprintf(&b, "  %4d  %s\n", r.Kills[kind], kind)
 	}
 	fmt.Fprintf(&b, "recovery to the first acknowledgement: server %s; postgres %s\n", spread(r.Server), spread(r.Postgres))
+	fmt.Fprintf(&b, "from the start of a server until it is ready: %s\n", spread(r.Ready))
 	fmt.Fprintf(&b, "%d acknowledgements, %d changes of groups, %d connections dropped, %d messages forgotten by clients, %d resyncs\n",
 		r.acks, r.changes, r.drops, r.forgotten, r.resyncs)
 	if r.checked {
@@ -102,7 +104,7 @@ func (w *world) allProblems() []string {
 // total sums up several runs.
 type total struct {
 	kills                                  map[string]int
-	server, postgres                       []time.Duration
+	server, ready, postgres                []time.Duration
 	runs, acked, unknown, done, duplicates int
 	receptions                             int
 }
@@ -115,6 +117,7 @@ func (s *total) add(r *Result) {
 		s.kills[kind] += n
 	}
 	s.server, s.postgres = append(s.server, r.Server...), append(s.postgres, r.Postgres...)
+	s.ready = append(s.ready, r.Ready...)
 	stats := r.Report.Stats
 	s.runs++
 	s.acked, s.unknown, s.done = s.acked+stats.Acked, s.unknown+stats.Unknown, s.done+stats.UnknownDone
@@ -129,6 +132,7 @@ func (s *total) String() string {
 	for _, kind := range slices.Sorted(maps.Keys(s.kills)) {
 		fmt.Fprintf(&b, " %d %s;", s.kills[kind], kind)
 	}
-	fmt.Fprintf(&b, "\nrecovery to the first acknowledgement: server %s; postgres %s\n", spread(s.server), spread(s.postgres))
+	fmt.Fprintf(&b, "\nrecovery to the first acknowledgement: server %s; postgres %s; until ready: %s\n",
+		spread(s.server), spread(s.postgres), spread(s.ready))
 	return b.String()
 }

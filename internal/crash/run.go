@@ -162,7 +162,10 @@ func (r *run) step(ctx context.Context, k Kill, next string) error {
 	switch {
 	case k.Target == Postgres:
 		r.result.Kills[kind]++
-		return r.killPostgres(ctx)
+		if err := r.killPostgres(ctx); err != nil {
+			return err
+		}
+		return r.awaitWhole(ctx, k)
 	case k.Target == Both:
 		r.killBoth(ctx, k)
 	case k.Failpoint == "":
@@ -178,7 +181,25 @@ func (r *run) step(ctx context.Context, k Kill, next string) error {
 		}
 	}
 	r.result.Kills[kind]++
-	return r.restart(ctx, next)
+	if err := r.restart(ctx, next); err != nil {
+		return err
+	}
+	return r.awaitWhole(ctx, k)
+}
+
+// awaitWhole waits until every shard is served again, if the plan wants that.
+func (r *run) awaitWhole(ctx context.Context, k Kill) error {
+	if !k.Ready {
+		return nil
+	}
+	err := r.awaitReady(ctx)
+	switch {
+	case r.armed && r.server.hasEnded():
+		return nil
+	case err == nil && k.Target != Postgres:
+		r.result.Ready = append(r.result.Ready, time.Since(r.server.started))
+	}
+	return err
 }
 
 func (r *run) killBoth(ctx context.Context, k Kill) {
@@ -238,7 +259,7 @@ func (r *run) awaitAck(ctx context.Context, first <-chan struct{}, start time.Ti
 	}
 }
 
-// awaitReady waits for the first server, which also makes its database.
+// awaitReady waits until the server says that every send would be accepted.
 func (r *run) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
@@ -246,7 +267,7 @@ func (r *run) awaitReady(ctx context.Context) error {
 		if r.world.api.once(ctx, "", http.MethodGet, "/readyz", nil, nil) == nil {
 			return nil
 		}
-		if r.server.hasEnded() || !sleep(ctx, 50*time.Millisecond) {
+		if r.server.hasEnded() || !sleep(ctx, 10*time.Millisecond) {
 			return errors.New("the server did not become ready")
 		}
 	}

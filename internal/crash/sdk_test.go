@@ -191,5 +191,5 @@ func TestCrash_ClientsOfTheSDKSeeEverythingOnceInOrder(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real servers")
 	}
-	check(t, Options{Binary: binary(t), Seed: firstSeed(), Kills: max(1, min(10, *kills/5))}, apps(4))
+	check(t, Options{Binary: binary(t), Seed: firstSeed(), Kills: max(1, min(10, *kills/5))}, *kills, apps(4))
 }
