@@ -181,6 +181,9 @@ func (s *Server) Gauge(name string) float64 {
 	return -1
 }
 
+// Logged tells whether the server's log holds the text, as far as it is kept.
+func (s *Server) Logged(text string) bool { return strings.Contains(s.log.tail(), text) }
+
 // Until waits for a condition; the test ends if it does not come true.
 func (s *Server) Until(what string, cond func() bool) {
 	s.t.Helper()

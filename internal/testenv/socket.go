@@ -51,7 +51,8 @@ type Socket struct {
 	next    int
 	changed chan struct{}
 	err     error // what the Book refused
-	code    int   // close code, 0 while open, -1 if none came
+	watch   func(Frame)
+	code    int // close code, 0 while open, -1 if none came
 }
 
 // Dial opens a socket and sends nothing. change may alter the handshake; a refusal is returned as the fault of its problem.
@@ -149,6 +150,12 @@ func (s *Socket) read(ctx context.Context) {
 		f.Size = len(raw)
 		s.note(s.enter(f))
 		s.mu.Lock()
+		watch := s.watch
+		s.mu.Unlock()
+		if watch != nil {
+			watch(f)
+		}
+		s.mu.Lock()
 		s.frames = append(s.frames, f)
 		s.wake()
 		s.mu.Unlock()
@@ -239,6 +246,13 @@ func (s *Socket) isClosed() bool {
 	default:
 		return false
 	}
+}
+
+// Watch has f called with every frame that comes from now on, in order, on the goroutine that reads.
+func (s *Socket) Watch(f func(Frame)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch = f
 }
 
 // CloseCode is the code the socket was closed with, 0 while it is open, -1 if it had none.
