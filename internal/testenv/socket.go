@@ -302,13 +302,38 @@ func (s *Socket) Refused(code fault.Code) frame.Error {
 // Send sends a frame.
 func (s *Socket) Send(typ string, data any) {
 	s.t.Helper()
-	raw, err := encode(data)
-	if err == nil {
-		err = s.Write(websocket.MessageText, frame.AppendFrame(nil, typ, raw))
-	}
-	if err != nil {
+	if err := s.TrySend(typ, data); err != nil {
 		s.t.Fatalf("socket of %s: %v", s.user.ID, err)
 	}
+}
+
+// TrySend is Send on a socket that may be closed. It is safe on any goroutine.
+func (s *Socket) TrySend(typ string, data any) error {
+	raw, err := encode(data)
+	if err != nil {
+		return err
+	}
+	return s.Write(websocket.MessageText, frame.AppendFrame(nil, typ, raw))
+}
+
+// Answered waits until a frame with the tempId came, or the socket is closed: then it is false.
+func (s *Socket) Answered(tempID string) bool {
+	s.t.Helper()
+	came := func() bool {
+		for _, f := range s.Frames() {
+			var d struct {
+				TempID string `json:"tempId"`
+			}
+			if f.Type != frame.SyncFrame && f.Decode(&d) == nil && d.TempID == tempID {
+				return true
+			}
+		}
+		return false
+	}
+	if err := until(patience, func() bool { return s.isClosed() || came() }); err != nil {
+		s.t.Fatalf("socket of %s: no answer to %s; came: %s", s.user.ID, tempID, s.came())
+	}
+	return came()
 }
 
 // Write sends bytes as they are. It is safe on any goroutine.
