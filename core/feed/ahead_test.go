@@ -38,57 +38,59 @@ func (s *listSink) PushPage(context.Context, []byte) error {
 func (s *listSink) Later(func(context.Context)) {}
 func (s *listSink) Close(code fault.Code)       { s.closed = code }
 
-func note(shard id.Shard, pos int64, conv id.Conversation, seq int64, text string) *fanout.Note {
-	return &fanout.Note{Shard: shard, Pos: pos, ConversationID: conv, Seq: seq, Frame: fanout.NewFrame("x", []byte(text))}
+// seqs are those of the events on a page.
+func seqs(p *Page) (out []int64) {
+	for _, e := range p.Messages {
+		out = append(out, e.Seq)
+	}
+	return out
 }
 
-// heldStream returns a stream that is about to go live at pos 10 of shard 0, with notes held meanwhile.
-func heldStream(sink Sink, notes ...*fanout.Note) *Stream {
-	s := (&Feed{Options{Shards: 1, Realm: []byte("r")}}).Open("s", "alice@example.org", "d", sink)
-	s.phase, s.held = pulling, notes
-	return s
-}
-
-func at10() Cursor { return Cursor{at: map[id.Shard]timeline.Position{0: {Pos: 10}}} }
-
-func TestStream_WhatAPageShowedPastTheCursorIsNotSentAgain(t *testing.T) {
-	var sink listSink
-	s := heldStream(&sink,
-		note(0, 9, "a", 4, "before the cursor"), note(0, 11, "a", 5, "in the gap of the page"),
-		note(0, 12, "b", 1, "of another conversation"), note(0, 13, "a", 6, "on the page"))
-	if !s.goLive(at10(), map[id.Conversation]int64{"a": 6}) {
-		t.Fatal("the stream did not go live")
-	}
-	s.Deliver(note(0, 14, "a", 7, "after the page"))
-	s.Deliver(note(0, 15, "a", 8, "and the next"))
-	want := []string{"of another conversation", "after the page", "and the next"}
-	if diff := cmp.Diff(want, sink.got); diff != "" {
-		t.Error(diff)
-	}
-	if got := s.cursor.at[0].Pos; got != 15 {
-		t.Errorf("the cursor is at %d, not at what was sent last", got)
-	}
-}
-
-func TestStream_ANoteThatIsStillUnderWayWhenItGoesLiveIsNotSentAgainEither(t *testing.T) {
-	var sink listSink
-	s := heldStream(&sink)
-	s.goLive(at10(), map[id.Conversation]int64{"a": 6})
-	s.Deliver(note(0, 11, "a", 6, "on the page"))
-	if len(sink.got) != 0 || s.cursor.at[0].Pos != 11 {
-		t.Errorf("sent %q, cursor at %d", sink.got, s.cursor.at[0].Pos)
+func TestPull_WhatIsCommittedMeanwhileIsLeftToTheNextPull(t *testing.T) {
+	for _, before := range []int{0, 3, 40} {
+		w := newWorld()
+		c, _ := w.create(t, "alice@x", "bob@x")
+		for range before {
+			w.send(t, c, "alice@x", "before")
+		}
+		w.before = func() {
+			w.before = nil
+			for range 5 {
+				w.send(t, c, "alice@x", "meanwhile")
+			}
+		}
+		f := w.feed()
+		first, err := f.Pull(t.Context(), "bob@x", newCursor())
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := f.Pull(t.Context(), "bob@x", first.Next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := seqs(first); len(got) == 0 || got[len(got)-1] != int64(before) {
+			t.Errorf("after %d messages the first page ends with %v", before, got)
+		}
+		want := []int64{int64(before) + 1, int64(before) + 2, int64(before) + 3, int64(before) + 4, int64(before) + 5}
+		if diff := cmp.Diff(want, seqs(second)); diff != "" {
+			t.Errorf("after %d messages the second page: %s", before, diff)
+		}
 	}
 }
 
-func TestStream_ASecondSyncForgetsWhatTheFirstShowed(t *testing.T) {
-	var sink listSink
-	s := heldStream(&sink)
-	s.goLive(at10(), map[id.Conversation]int64{"a": 6})
-	s.phase = pulling
-	s.goLive(at10(), nil)
-	s.Deliver(note(0, 11, "a", 6, "not on the second page"))
-	if len(sink.got) != 1 {
-		t.Errorf("sent %q", sink.got)
+func TestPull_AConversationThatBeginsMeanwhileIsLeftToTheNextPull(t *testing.T) {
+	w := newWorld()
+	w.before = func() {
+		w.before = nil
+		w.create(t, "alice@x", "bob@x")
+	}
+	first, err := w.feed().Pull(t.Context(), "bob@x", newCursor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := w.feed().Pull(t.Context(), "bob@x", first.Next)
+	if err != nil || len(first.Messages) > 0 || len(second.Messages) != 1 {
+		t.Errorf("%d and %d events, error %v", len(first.Messages), len(second.Messages), err)
 	}
 }
 

@@ -21,9 +21,6 @@ import (
 type Page struct {
 	frame.Sync
 	Next Cursor
-	// ahead holds the last seq shown of each conversation that was shown past Next: the cursor is as of the beginning of the
-	// pull, and conversations are shown as they are when their turn comes.
-	ahead map[id.Conversation]int64
 }
 
 // Empty tells that nothing moved.
@@ -34,7 +31,7 @@ func (p *Page) Empty() bool {
 // Pull reads one page of what moved for u since the cursor. With HasMore the next page follows at Next. Faults:
 // InvalidCursor if the cursor is ahead of the log, Unavailable.
 func (f *Feed) Pull(ctx context.Context, u id.User, since Cursor) (*Page, error) {
-	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{ahead: map[id.Conversation]int64{}}, ends: f.ends()}
+	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{}, ends: f.ends()}
 	index, err := f.Log.UserIndex(ctx, u)
 	if err != nil {
 		return nil, away(err)
@@ -219,7 +216,15 @@ func (p *puller) add(ctx context.Context, n id.Shard, c movedConv, since timelin
 
 // events adds the newest events after pos; if older ones moved too, the summary tells the gap.
 func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Conversation, pos int64, visible [2]int64, pointers map[id.User]timeline.Pointer) error {
-	r := timeline.Range{From: visible[0], To: visible[1], AfterPos: pos, Limit: newestEvents + 1, Newest: true}
+	to := visible[1]
+	if v.Head.Pos > p.upto { // What came after the end of the pull is left to live frames or the next pull, in order.
+		last, err := p.feed.Log.SeqAt(ctx, v.Shard, v.Conv, p.upto, -1, v.Head.Seq)
+		if err != nil {
+			return away(err)
+		}
+		to = min(to, last)
+	}
+	r := timeline.Range{From: visible[0], To: to, AfterPos: pos, Limit: newestEvents + 1, Newest: true}
 	events, err := p.feed.Log.Events(ctx, v.Shard, v.Conv, r)
 	if err != nil {
 		return away(err)
@@ -237,9 +242,6 @@ func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Con
 		return err
 	}
 	p.page.Messages = append(p.page.Messages, records...)
-	if n := len(events); n > 0 && events[n-1].Pos > p.upto {
-		p.page.ahead[v.State.ID] = events[n-1].Seq
-	}
 	return nil
 }
 

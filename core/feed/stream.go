@@ -4,7 +4,6 @@ package feed
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"time"
 
@@ -61,9 +60,8 @@ type Stream struct {
 	held     []*fanout.Note
 	again    bool // something was lost or dropped while pulling
 	cursor   Cursor
-	ahead    map[id.Conversation]int64 // seq up to which pages showed more than the cursor covers
-	base     map[id.Shard]int64        // marks as of the last pull
-	sent     int                       // live frames since the last cursor frame
+	base     map[id.Shard]int64 // marks as of the last pull
+	sent     int                // live frames since the last cursor frame
 	cursorAt time.Time
 }
 
@@ -163,7 +161,7 @@ func (s *Stream) Resume(ctx context.Context, cursor string) error {
 
 // run pulls pages and goes live. always sends the last page even if it is empty.
 func (s *Stream) run(ctx context.Context, since Cursor, always bool) error {
-	ahead, told := map[id.Conversation]int64{}, false // told: the client believes that it is live
+	told := false // the client believes that it is live
 	for {
 		page, err := s.pull(ctx, since, told || !always)
 		if err != nil {
@@ -181,9 +179,8 @@ func (s *Stream) run(ctx context.Context, since Cursor, always bool) error {
 			}
 		}
 		told = told || always && !page.HasMore
-		maps.Copy(ahead, page.ahead)
 		since = page.Next
-		if !page.HasMore && s.goLive(since, ahead) {
+		if !page.HasMore && s.goLive(since) {
 			return nil
 		}
 		always = always && page.HasMore
@@ -225,10 +222,10 @@ func (s *Stream) sendPage(ctx context.Context, page *Page) error {
 }
 
 // goLive drains what was held past the pages; false if pages must be read once more.
-func (s *Stream) goLive(at Cursor, ahead map[id.Conversation]int64) bool {
+func (s *Stream) goLive(at Cursor) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cursor, s.ahead = at.clone(), maps.Clone(ahead)
+	s.cursor = at.clone()
 	s.base = make(map[id.Shard]int64, len(at.at))
 	for n, p := range at.at {
 		s.base[n] = p.Mark
@@ -259,10 +256,6 @@ func (s *Stream) push(n *fanout.Note) {
 			return
 		}
 		at.Pos = n.Pos
-		if s.shown(n) {
-			s.cursor.at[n.Shard] = at
-			return
-		}
 	} else {
 		if n.Mark <= s.base[n.Shard] {
 			return
@@ -278,16 +271,6 @@ func (s *Stream) push(n *fanout.Note) {
 	if s.sent >= cursorFrames || time.Since(s.cursorAt) >= cursorEvery {
 		s.pushCursor()
 	}
-}
-
-// shown tells whether a page showed the event of n already, itself or within a gap. Sent once more it would come after later
-// ones of its conversation. spec: SOCKET-SYNC-4
-func (s *Stream) shown(n *fanout.Note) bool {
-	last, ok := s.ahead[n.ConversationID]
-	if ok && n.Seq > last {
-		delete(s.ahead, n.ConversationID)
-	}
-	return ok && n.Seq <= last
 }
 
 // pushCursor tells the client a cursor that covers all live frames before it.
