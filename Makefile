@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# build run test race fuzz lint gen soak docs
+# build run test race fuzz lint gen soak docs spec
 
 GO       ?= go
 FUZZTIME ?= 5s
 KILLS    ?= 1000
-SECTIONS := format vet lint gen unit race fuzz crash
+SECTIONS := format vet lint gen unit race fuzz crash spec
 
 .DEFAULT_GOAL := build
-.PHONY: build run test race fuzz lint gen soak docs go postgres $(addprefix check-,$(SECTIONS))
+.PHONY: build run test race fuzz lint gen soak docs spec go postgres node $(addprefix check-,$(SECTIONS))
 
 # build makes bin/parley.
 build: go
@@ -18,7 +18,7 @@ run: postgres build
 	exec bin/parley serve
 
 # test is everything a change must pass, in order, with the time each section took.
-test: go postgres
+test: go postgres node
 	@begin=$$(date +%s); \
 	for section in $(SECTIONS); do \
 		printf '\n=== %s\n' "$$section"; start=$$(date +%s); \
@@ -32,6 +32,7 @@ test: go postgres
 race: check-race
 fuzz: check-fuzz
 lint: check-format check-vet check-lint
+spec: check-spec
 
 # gen makes every generated file again, docs included.
 gen: go
@@ -95,8 +96,26 @@ check-crash:
 	@if [ -d internal/crash ]; then $(GO) test ./internal/crash -count=1 -timeout=10m -v -kills=30; \
 	else echo "no internal/crash here: nothing to do"; fi
 
+# What others wrote looks at spec/ and at a server: Redocly, AsyncAPI's parser, ajv, TypeScript, Prism. The first run needs
+# the network to install them; whatever telemetry they have is off.
+check-spec: export REDOCLY_TELEMETRY := off
+check-spec: export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
+check-spec: go postgres node $(addsuffix /node_modules/.package-lock.json,spec/tools conformance/clients/ts)
+	@cd spec/tools && node lint.mjs && node asyncapi.mjs && node examples.mjs
+	@cd conformance/clients/ts && node_modules/.bin/openapi-typescript ../../../spec/openapi.yaml -o build/api.d.ts >/dev/null \
+		&& node_modules/.bin/tsc && echo "TypeScript: the types of openapi.yaml and the client compile"
+	@cd spec/tools && GO="$(GO)" node outside.mjs
+
+# npm leaves this file when it has installed what the lock says; no package may run scripts of its own.
+%/node_modules/.package-lock.json: %/package-lock.json %/package.json | node
+	@cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
+
 go:
 	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.26 or newer from https://go.dev/dl/ and put it into PATH"; exit 1; }
+
+node:
+	@node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null && command -v npm >/dev/null \
+	|| { echo "Node.js is missing or too old: install Node.js 20 or newer with npm from https://nodejs.org"; exit 1; }
 
 # PostgreSQL's server programs are needed unless a database is named. Debian's package would also start a cluster of its
 # own on port 5432; that is switched off, because parley runs a private one.
