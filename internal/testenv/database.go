@@ -16,14 +16,17 @@ import (
 	"parley.chat/store"
 )
 
-// shards is the number of logical shards of every server here.
-const shards = 16
+// The logical shards of a server with one database, few because a copy of each takes its time, and of one with two.
+const (
+	few  = 4
+	many = 16
+)
 
-// Migrated databases to copy: one with all shards, and two with half of them each.
+// Migrated databases to copy: one with all of few shards, and two with half of many each.
 var (
-	whole = template(0, shards-1)
-	lower = template(0, shards/2-1)
-	upper = template(shards/2, shards-1)
+	whole = template(few, 0, few-1)
+	lower = template(many, 0, many/2-1)
+	upper = template(many, many/2, many-1)
 )
 
 // nowhere is a database that does not answer.
@@ -31,7 +34,7 @@ const nowhere = "host=/nonexistent dbname=nowhere"
 
 // template prepares what Migrate leaves in a database that holds these shards and no other. The store needs a place for all
 // shards; the place of the others does not answer, and Migrate fails there, after it did its work here.
-func template(first, last int) *pgtest.Template {
+func template(shards, first, last int) *pgtest.Template {
 	return pgtest.NewTemplate(func(ctx context.Context, dsn string) error {
 		var own, others []id.Shard
 		for n := range shards {
@@ -59,28 +62,28 @@ func template(first, last int) *pgtest.Template {
 
 func (s *Server) useDatabases(n int) {
 	s.t.Helper()
-	s.cfg.Database = config.Database{Shards: shards}
-	add := func(dsn string, first, last int) {
-		s.dsns = append(s.dsns, dsn)
-		s.cfg.Database.List = append(s.cfg.Database.List, config.ShardDatabase{
-			DSN: config.Secret(dsn), Shards: config.Range{First: first, Last: last},
-		})
-	}
 	if n == 1 {
-		add(whole.New(s.t), 0, shards-1)
+		s.cfg.Database = config.Database{Shards: few}
+		s.addDatabase(whole.New(s.t), 0, few-1)
 		return
 	}
-	add(lower.New(s.t), 0, shards/2-1)
-	add(upper.New(s.t), shards/2, shards-1)
+	s.cfg.Database = config.Database{Shards: many}
+	s.addDatabase(lower.New(s.t), 0, many/2-1)
+	s.addDatabase(upper.New(s.t), many/2, many-1)
+}
+
+func (s *Server) addDatabase(dsn string, first, last int) {
+	s.dsns = append(s.dsns, dsn)
+	s.cfg.Database.List = append(s.cfg.Database.List, config.ShardDatabase{
+		DSN: config.Secret(dsn), Shards: config.Range{First: first, Last: last},
+	})
 }
 
 // UseDatabase makes the server keep everything in the database at dsn.
 func UseDatabase(dsn string) Option {
 	return func(s *Server) {
-		s.dsns = []string{dsn}
-		s.cfg.Database = config.Database{Shards: shards, List: []config.ShardDatabase{
-			{DSN: config.Secret(dsn), Shards: config.Range{First: 0, Last: shards - 1}},
-		}}
+		s.cfg.Database = config.Database{Shards: few}
+		s.addDatabase(dsn, 0, few-1)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -256,26 +257,25 @@ func (u *User) Pull(b *Book) error {
 	}
 }
 
-// Fill fetches what the book's gaps lack.
+// Fill fetches what the book's gaps lack, all of them even if some cannot be filled.
 func (u *User) Fill(b *Book) error {
+	var errs []error
 	for _, g := range b.Gaps() {
-		query := g.query("")
-		for {
-			var page rest.Messages
-			if f := u.Call("GET", "/conversations/"+g.Conversation+"/messages?"+query, nil, &page); f != nil {
-				return f
-			}
-			if err := b.Range(g, page.Messages); err != nil {
-				return err
-			}
-			if !page.HasMore {
-				break
-			}
-			query = g.query(page.NextCursor)
+		errs = append(errs, u.fill(b, g), b.filled(g))
+	}
+	return errors.Join(errs...)
+}
+
+func (u *User) fill(b *Book, g Gap) error {
+	for query, more := g.query(""), true; more; {
+		var page rest.Messages
+		if f := u.Call("GET", "/conversations/"+g.Conversation+"/messages?"+query, nil, &page); f != nil {
+			return f
 		}
-		if err := b.filled(g); err != nil {
+		if err := b.Range(g, page.Messages); err != nil {
 			return err
 		}
+		query, more = g.query(page.NextCursor), page.HasMore
 	}
 	return nil
 }
