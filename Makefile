@@ -114,8 +114,8 @@ go:
 	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.26 or newer from https://go.dev/dl/ and put it into PATH"; exit 1; }
 
 node:
-	@node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null && command -v npm >/dev/null \
-	|| { echo "Node.js is missing or too old: install Node.js 20 or newer with npm from https://nodejs.org"; exit 1; }
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || a == 20 && b >= 19 ? 0 : 1)' 2>/dev/null \
+	&& command -v npm >/dev/null || { echo "Node.js is missing or too old: install Node.js 20.19 or newer with npm from https://nodejs.org"; exit 1; }
 
 # PostgreSQL's server programs are needed unless a database is named. Debian's package would also start a cluster of its
 # own on port 5432; that is switched off, because parley runs a private one.
