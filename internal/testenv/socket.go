@@ -139,8 +139,7 @@ func (s *Socket) read(ctx context.Context) {
 			s.mu.Unlock()
 			return
 		}
-		s.reading.Lock()
-		s.reading.Unlock() //nolint:staticcheck // It only waits while the socket is paused.
+		s.waitReading()
 		specguard.Frame(s.t, raw)
 		var f Frame
 		if err := json.Unmarshal(raw, &f); err != nil || kind != websocket.MessageText {
@@ -421,6 +420,11 @@ func (s *Socket) Alive() {
 	s.t.Helper()
 	s.Send("no_such_type", struct{}{})
 	s.Refused(fault.UnknownType)
+}
+
+func (s *Socket) waitReading() {
+	s.reading.Lock()
+	defer s.reading.Unlock()
 }
 
 // Pause stops reading, after the frame that comes next, until the function it returns is called.

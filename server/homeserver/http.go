@@ -34,7 +34,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		Timeline: h.timeline, Feed: h.feed, Users: h.accounts,
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
-	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Away: store.IsAway, Log: h.part("session")}
+	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Log: h.part("session")}
 	h.polls = newPolls(h.fanout)
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
@@ -103,7 +103,7 @@ func (h *Homeserver) ready(w http.ResponseWriter, r *http.Request) {
 
 func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Header().Set("Cache-Control", "max-age=300")
+	w.Header().Set("Cache-Control", "no-store")
 	answer(w, http.StatusOK, wire.Discovery{
 		ServerName: h.cfg.ServerName,
 		Versions:   []string{"1.0"},
@@ -117,7 +117,7 @@ func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 
 func (h *Homeserver) serverKeys(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Header().Set("Cache-Control", "max-age=300")
+	w.Header().Set("Cache-Control", "no-store")
 	answer(w, http.StatusOK, wire.ServerKeys{
 		ServerName: h.cfg.ServerName,
 		Keys:       map[string]string{h.identity.keyID: canonical.EncodeBase64(h.identity.public())},
