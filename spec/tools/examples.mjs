@@ -63,5 +63,6 @@ for (const [name, message] of Object.entries(parse(read("asyncapi.yaml")).compon
 }
 
 for (const fault of faults) console.error(fault);
-console.log(`ajv: ${counts.valid} valid and ${counts.invalid} invalid files, ${counts.openapi} examples in openapi.yaml, ${counts.asyncapi} in asyncapi.yaml`);
+const { valid, invalid } = counts;
+console.log(`ajv: ${valid} valid and ${invalid} invalid files, ${counts.openapi} examples in openapi.yaml, ${counts.asyncapi} in asyncapi.yaml`);
 if (faults.length > 0 || Object.values(counts).includes(0)) process.exitCode = 1;

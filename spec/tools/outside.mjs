@@ -47,7 +47,7 @@ async function main() {
   if (server.child.process.exitCode !== null) throw new Error(`the server has ended\n${server.child.output()}`);
 }
 
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => { stopAll().finally(() => process.exit(1)); });
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stopAll); // Then main fails, and ends as after any failure.
 try {
   await main();
 } catch (error) {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const running = new Set();
+let stopping = false;
 const deadline = 60_000;
 
 export async function freePort() {
@@ -27,6 +28,7 @@ export async function run(command, args, options = {}) {
 
 /** Starts a program. ended resolves to its exit code. */
 export function start(command, args, options = {}) {
+  if (stopping) throw new Error("interrupted");
   const process_ = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
   const said = [];
   const out = [];
@@ -50,8 +52,9 @@ export async function ready(child, url) {
   throw new Error(`nothing useful at ${url}\n${child.output()}`);
 }
 
-/** Ends what still runs, in order, the last started first. */
+/** Ends what still runs, in order, the last started first. Nothing can be started from then on. */
 export async function stopAll() {
+  stopping = true;
   for (const child of [...running].reverse()) {
     child.process.kill("SIGTERM");
     const forced = setTimeout(() => child.process.kill("SIGKILL"), 15_000);

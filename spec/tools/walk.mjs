@@ -147,7 +147,8 @@ async function messages(ask) {
   await send(201, { tempId: "t-5", encryptedContent: "c2VjcmV0" });
   await send("413 content_too_large", { tempId: "t-6", content: "€".repeat(30_000) });
   await send("413 body_too_large", { tempId: "t-7", content: "small", padding: "x".repeat(140_000) });
-  await ask("sendMessage", "404 unknown_conversation", { as: alice, names: { conversationId: unknownConversation }, body: { tempId: "t-8", contentType: "text", content: "Anyone?" } });
+  const lost = { conversationId: unknownConversation };
+  await ask("sendMessage", "404 unknown_conversation", { as: alice, names: lost, body: { tempId: "t-8", contentType: "text", content: "Anyone?" } });
 
   const list = (want, query) => ask("listMessages", want, { as: bob, names, query });
   const newest = await list(200, { limit: 2 });
@@ -155,7 +156,7 @@ async function messages(ask) {
   assert.deepEqual([...newest.messages, ...older.messages].map((e) => e.seq), [4, 3, 2, 1, 0]);
   assert.deepEqual((await list(200, { afterSeq: -1, beforeSeq: 3 })).messages.map((e) => e.seq), [0, 1, 2]);
   await list("400 invalid_cursor", { cursor: "nonsense" });
-  await ask("listMessages", "404 unknown_conversation", { as: bob, names: { conversationId: unknownConversation } });
+  await ask("listMessages", "404 unknown_conversation", { as: bob, names: lost });
 }
 
 async function sync(ask) {

@@ -19,7 +19,12 @@ type Frame = { [T in keyof Frames]: { type: T; data: Frames[T] } }[keyof Frames]
 const rest = process.argv[2] ?? "http://localhost:8080";
 const socketURL = new URL("/api/v1/ws", process.argv[3] ?? rest).href.replace(/^http/, "ws");
 const run = randomBytes(4).toString("hex");
+const messages = "/api/v1/conversations/{conversationId}/messages";
 let gaps = 0;
+
+function history(token: string, conversationId: string, query: { afterSeq: number; beforeSeq?: number; limit: number }) {
+  return call(rest, "get", messages, { token, path: { conversationId }, query });
+}
 
 /** One socket of one device; what it learns outlives it in a Device. */
 class Socket {
@@ -85,8 +90,7 @@ class Device {
     for (const { gap, conversationId } of sync.conversations) {
       if (!gap) continue;
       gaps++;
-      const query = { ...gap, limit: 200 };
-      const page = await call(rest, "get", "/api/v1/conversations/{conversationId}/messages", { token: this.session.accessToken, path: { conversationId }, query });
+      const page = await history(this.session.accessToken, conversationId, { ...gap, limit: 200 });
       assert.equal(page.hasMore, false, "the gap is smaller than a page");
       page.messages.forEach((e) => this.events.set(e.seq, e));
     }
@@ -97,7 +101,8 @@ class Device {
 
 const [alice, bob] = [await Device.register("alice"), await Device.register("bob")];
 const token = alice.session.accessToken;
-const { conversationId } = await call(rest, "post", "/api/v1/conversations", { token, body: { type: "direct", members: [bob.session.userId] } });
+const direct: Schema["CreateConversation"] = { type: "direct", members: [bob.session.userId] };
+const { conversationId } = await call(rest, "post", "/api/v1/conversations", { token, body: direct });
 const [hers, his] = [await alice.connect(), await bob.connect()];
 
 const said: string[] = [];
@@ -121,7 +126,7 @@ for (const content of ["one", "two", "three"]) {
 await his.close();
 for (let i = 1; i <= 20; i++) await say(`while bob was away ${i}`);
 said.push("by post");
-await call(rest, "post", "/api/v1/conversations/{conversationId}/messages", { token, path: { conversationId }, body: { tempId: `${run}-post`, contentType: "text", content: "by post" } });
+await call(rest, "post", messages, { token, path: { conversationId }, body: { tempId: `${run}-post`, contentType: "text", content: "by post" } });
 
 const back = await bob.connect();
 await say("welcome back");
@@ -129,7 +134,7 @@ await bob.until(back, "message_received");
 const log = bob.log();
 assert.deepEqual(log.map((e) => e.seq), log.map((_, i) => i), "every seq from 0 on");
 assert.deepEqual(log.filter((e) => e.type === "message").map((e) => e.content), said, "what bob has is what alice said");
-const page = await call(rest, "get", "/api/v1/conversations/{conversationId}/messages", { token, path: { conversationId }, query: { afterSeq: -1, limit: 200 } });
+const page = await history(token, conversationId, { afterSeq: -1, limit: 200 });
 assert.deepEqual(page.messages.map((e) => [e.seq, e.messageId]), log.map((e) => [e.seq, e.messageId]), "the history is the same");
 await Promise.all([hers.close(), back.close()]);
 console.log(`${said.length} messages, ${log.length} entries, ${gaps} gaps filled: live, after the reconnect and in the history the same`);
