@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"parley.chat/clientapi/op"
 	"parley.chat/clientapi/socket"
@@ -39,6 +40,9 @@ type Door struct {
 	Origins       []string         // hosts allowed in Origin besides the own one
 	Away          func(error) bool // errors that mean unavailable instead of internal; nil: none
 	Log           *slog.Logger
+	// Still tells whether the caller's device exists. It is asked once a session is registered: a device that ended between
+	// the check of its token and that moment would else keep its session. Faults: device_removed.
+	Still func(ctx context.Context, c op.Caller) error
 
 	once     sync.Once
 	catching chan struct{}
@@ -89,8 +93,23 @@ func (d *Door) Upgrade(c op.Caller, w http.ResponseWriter, r *http.Request) erro
 	if !d.admit(s) {
 		s.Close(fault.Draining)
 	}
+	if err := d.still(r.Context(), c); err != nil {
+		s.Close(fault.From(err).Code) // Without a close code of its own the client is told to come back.
+	}
 	ws.Start()
 	return nil
+}
+
+// stillTime bounds the question whether a device exists.
+const stillTime = 5 * time.Second
+
+func (d *Door) still(ctx context.Context, c op.Caller) error {
+	if d.Still == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stillTime)
+	defer cancel()
+	return d.Still(ctx, c)
 }
 
 // admit notes the session, and closes the device's oldest if it has too many. It is false while the door is closed.

@@ -87,6 +87,9 @@ func (d *Door) Events(c op.Caller, w http.ResponseWriter, r *http.Request, curso
 		return fault.New(fault.Draining, "the node is stopping, connect again")
 	}
 	defer d.exit(s)
+	if err := d.still(ctx, c); err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")

@@ -21,6 +21,7 @@ import (
 	"parley.chat/clientapi/session"
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/canonical"
+	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 	wire "parley.chat/protocol/rest"
 	"parley.chat/store"
@@ -34,7 +35,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		Timeline: h.timeline, Feed: h.feed, Users: h.accounts,
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
-	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Log: h.part("session")}
+	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: still(accounts), Log: h.part("session")}
 	h.polls = newPolls(h.fanout)
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
@@ -61,6 +62,22 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(h.part("http").Handler(), slog.LevelDebug),
+	}
+}
+
+// still tells whether a device exists.
+func still(accounts *op.Accounts) func(context.Context, op.Caller) error {
+	return func(ctx context.Context, c op.Caller) error {
+		list, err := accounts.Devices(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, d := range list.Devices {
+			if d.DeviceID == string(c.Device) {
+				return nil
+			}
+		}
+		return fault.New(fault.DeviceRemoved, "this device was removed or logged out")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -238,4 +239,29 @@ func TestSocket_AClientThatDoesNotReadIsToldToResync(t *testing.T) {
 	slow.Received(after.MessageID)
 	check(t, slow.Book.Dense(conv, 0, after.Seq))
 	slow.Alive()
+}
+
+func TestSocket_ThatOpensWhileItsDeviceIsRemovedDoesNotStay(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	u := srv.User(t, "alice")
+	opened := 0
+	for i := range 60 {
+		d := u.Device()
+		d.Do("GET", "/users/me", nil, nil) // Its token is in the cache.
+		var s *testenv.Socket
+		var wg sync.WaitGroup
+		wg.Go(func() { s, _ = d.Dial(nil, nil) })
+		time.Sleep(time.Duration(i%20) * 50 * time.Microsecond) // Every moment of the opening is tried.
+		u.Do("DELETE", "/devices/"+d.DeviceID, nil, nil)
+		wg.Wait()
+		if s == nil {
+			continue
+		}
+		opened++
+		if code, took := s.Closed(); code != 4500 || took > time.Second {
+			t.Errorf("closed with %d after %v", code, took)
+		}
+	}
+	t.Logf("%d of 60 opened", opened)
 }
