@@ -5,6 +5,7 @@ package op
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"log/slog"
 	"slices"
 	"strings"
@@ -191,9 +192,41 @@ func (o *Conversations) visible(ctx context.Context, c Caller, conversationID st
 		return v, err
 	}
 	if _, ok := v.State.Member(c.User); !ok {
-		return v, fault.New(fault.UnknownConversation, "no such conversation")
+		return v, o.hide(ctx, conv)
 	}
 	return v, nil
+}
+
+// hide answers a stranger as if the conversation did not exist, and looks for one that does not, so that the time the answer
+// takes does not tell either: the id of a direct conversation follows from its members. spec: TRUST-HIDE-1
+func (o *Conversations) hide(ctx context.Context, conv id.Conversation) error {
+	_, err := o.Timeline.View(ctx, id.NewConversation(sha256.Sum256([]byte(conv))))
+	if err == nil {
+		err = fault.New(fault.UnknownConversation, "no such conversation")
+	}
+	return err
+}
+
+// writable finds a conversation the caller is a member of. Faults: unknown_conversation, not_member.
+func (o *Conversations) writable(ctx context.Context, c Caller, conversationID string) (timeline.View, error) {
+	v, err := o.visible(ctx, c, conversationID)
+	if err != nil {
+		return v, err
+	}
+	if m, _ := v.State.Member(c.User); m.Membership != conversation.Joined {
+		return v, fault.New(fault.NotMember, "you are no longer a member of this conversation")
+	}
+	return v, nil
+}
+
+// may judges the right to a change that would change nothing: that is the one thing Decide answers invalid_field for, after
+// the right. spec: CONV-CHANGE-1
+func (o *Conversations) may(v timeline.View, c Caller, typ string, ch frame.Change) error {
+	err := conversation.Decide(v.State, conversation.Proposal{Type: typ, Sender: c.User, Change: ch}, o.Limits)
+	if fault.Is(err, fault.InvalidField) {
+		return nil
+	}
+	return err
 }
 
 // Get answers one conversation. Faults: unknown_conversation.
@@ -202,29 +235,33 @@ func (o *Conversations) Get(ctx context.Context, c Caller, conversationID string
 	if err != nil {
 		return frame.Conversation{}, err
 	}
-	p, err := o.Timeline.Pointer(ctx, v.State.ID, c.User)
+	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
 	if err != nil {
 		return frame.Conversation{}, err
 	}
-	return feed.Summary(v, c.User, p)
+	return feed.Summary(v, c.User, pointers)
 }
 
 // Rename changes the name of a group. Faults: invalid_field, unknown_conversation, not_member, insufficient_role, direct_fixed.
 func (o *Conversations) Rename(ctx context.Context, c Caller, conversationID string, in rest.EditConversation) (frame.Conversation, error) {
+	v, err := o.writable(ctx, c, conversationID)
+	if err != nil {
+		return frame.Conversation{}, err
+	}
 	if in.Name == nil {
 		return o.Get(ctx, c, conversationID)
 	}
 	if err := checkName(*in.Name); err != nil {
 		return frame.Conversation{}, err
 	}
-	v, err := o.visible(ctx, c, conversationID)
+	change := frame.Change{Name: *in.Name}
+	if v.State.Name == *in.Name {
+		err = o.may(v, c, frame.TypeRename, change)
+	} else {
+		err = o.change(ctx, c, v, frame.TypeRename, change)
+	}
 	if err != nil {
 		return frame.Conversation{}, err
-	}
-	if v.State.Name != *in.Name {
-		if err := o.change(ctx, c, v, frame.TypeRename, frame.Change{Name: *in.Name}); err != nil {
-			return frame.Conversation{}, err
-		}
 	}
 	return o.Get(ctx, c, conversationID)
 }

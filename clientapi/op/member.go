@@ -8,7 +8,6 @@ import (
 
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
-	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
@@ -19,12 +18,9 @@ import (
 // Faults: unknown_conversation, not_member, invalid_cursor.
 func (o *Conversations) Members(ctx context.Context, c Caller, conversationID, cursor string, limit int) (rest.Members, error) {
 	out := rest.Members{Members: []rest.Member{}}
-	v, err := o.visible(ctx, c, conversationID)
+	v, err := o.writable(ctx, c, conversationID)
 	if err != nil {
 		return out, err
-	}
-	if m, _ := v.State.Member(c.User); m.Membership != conversation.Joined {
-		return out, fault.New(fault.NotMember, "you are no longer a member of this conversation")
 	}
 	if _, err := id.ParseUser(cursor); cursor != "" && err != nil {
 		return out, fault.New(fault.InvalidCursor, "the cursor is not one of this list")
@@ -112,7 +108,7 @@ func additions(names []string, limit int) (frame.Change, error) {
 // RemoveMember removes a member of a lower role; oneself: leaves. Faults: unknown_conversation, not_member, unknown_user,
 // insufficient_role, direct_fixed.
 func (o *Conversations) RemoveMember(ctx context.Context, c Caller, conversationID, userID string) error {
-	v, err := o.visible(ctx, c, conversationID)
+	v, err := o.writable(ctx, c, conversationID)
 	if err != nil {
 		return err
 	}
@@ -132,7 +128,7 @@ func (o *Conversations) EditMember(ctx context.Context, c Caller, conversationID
 	if !slices.Contains([]string{conversation.Owner, conversation.Admin, conversation.Simple}, in.Role) {
 		return rest.Member{}, fault.Invalid("role", "must be owner, admin or member")
 	}
-	v, err := o.visible(ctx, c, conversationID)
+	v, err := o.writable(ctx, c, conversationID)
 	if err != nil {
 		return rest.Member{}, err
 	}
@@ -140,11 +136,14 @@ func (o *Conversations) EditMember(ctx context.Context, c Caller, conversationID
 	if err != nil {
 		return rest.Member{}, err
 	}
-	if have := v.State.Members[u]; have.Role != in.Role || v.State.Type() == event.Direct {
-		err := o.change(ctx, c, v, frame.TypeMemberRole, frame.Change{UserIDs: []string{string(u)}, Role: in.Role})
-		if err != nil {
-			return rest.Member{}, err
-		}
+	change := frame.Change{UserIDs: []string{string(u)}, Role: in.Role}
+	if v.State.Members[u].Role == in.Role {
+		err = o.may(v, c, frame.TypeMemberRole, change)
+	} else {
+		err = o.change(ctx, c, v, frame.TypeMemberRole, change)
+	}
+	if err != nil {
+		return rest.Member{}, err
 	}
 	if v, err = o.visible(ctx, c, conversationID); err != nil {
 		return rest.Member{}, err

@@ -105,8 +105,15 @@ func checkSend(in frame.Send) error {
 	if in.Content == "" && in.EncryptedContent == "" && in.MediaURL == "" {
 		return fault.Invalid("content", "a message has content, encryptedContent or mediaUrl")
 	}
-	if len(in.MediaURL) > maxMediaURL || strings.ContainsFunc(in.MediaURL, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return fault.Invalid("mediaUrl", "must be a URL of at most %d bytes", maxMediaURL)
+	return checkMedia(in.MediaURL)
+}
+
+// checkMedia accepts what clients can load without surprises: an http(s) URL, or a path on this server. spec: MSG-SEND-6
+func checkMedia(u string) error {
+	odd := func(r rune) bool { return r <= ' ' || r == 0x7f }
+	known := u == "" || strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") || strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "//")
+	if len(u) > maxMediaURL || strings.ContainsFunc(u, odd) || !known {
+		return fault.Invalid("mediaUrl", "must be an http(s) URL, or a path on this server, of at most %d bytes", maxMediaURL)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"parley.chat/clientapi/op"
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
 	wire "parley.chat/protocol/rest"
 )
 
@@ -56,8 +57,8 @@ func messages(o *op.Conversations, c *Call) (any, error) {
 	q := c.Query()
 	in := op.History{
 		Cursor:    q.String("cursor", maxCursor),
-		AfterSeq:  q.Int("afterSeq", op.NoBound, -1, 1<<53),
-		BeforeSeq: q.Int("beforeSeq", op.NoBound, 0, 1<<53),
+		AfterSeq:  q.Int("afterSeq", op.NoBound, -1, id.MaxSeq),
+		BeforeSeq: q.Int("beforeSeq", op.NoBound, 0, id.MaxSeq),
 		Limit:     int(q.Int("limit", 50, 1, 200)),
 	}
 	if err := q.Err(); err != nil {

@@ -43,16 +43,14 @@ func (c *Call) read() ([]byte, error) {
 	if c.r.ContentLength > MaxBody {
 		return nil, tooLarge()
 	}
-	control := http.NewResponseController(c.w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // A transport without deadlines has its own limits.
 	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, MaxBody))
-	_ = control.SetReadDeadline(time.Time{})
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tooLarge()
 		}
 		return nil, fault.New(fault.MalformedJSON, "the body ended early").Because(err)
 	}
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{}) // A transport without deadlines has its own limits.
 	return raw, checkMediaType(c.r.Header, len(raw))
 }
 

@@ -70,6 +70,9 @@ func (d *door) observe(next http.Handler) http.Handler {
 		start := time.Now()
 		defer d.finish(rec, r, start)
 		setHeaders(rec.Header(), rec.id)
+		if r.ContentLength != 0 { // Read lifts it again: a body that nobody reads, or that never ends, must not hold the connection.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+		}
 		if isPreflight(r) {
 			preflight(rec)
 			return

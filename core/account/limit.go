@@ -21,20 +21,22 @@ type Rate struct {
 
 // Limits bounds attempts that cost much or guess.
 type Limits struct {
-	LoginPerAccount    Rate // 10 a minute
+	LoginPerAccount    Rate // 10 a minute from one address, so that a stranger elsewhere cannot lock a user out
+	LoginEverywhere    Rate // 100 a minute for one account from all addresses
 	LoginPerAddress    Rate // 30 a minute
 	RegisterPerAddress Rate // 20 an hour; loopback is exempt
 	TicketsPerDevice   Rate // 60 a minute
 }
 
-type limiters struct{ account, address, register, tickets *limiter }
+type limiters struct{ account, everywhere, address, register, tickets *limiter }
 
 func newLimiters(l Limits) limiters {
 	return limiters{
-		account:  newLimiter(l.LoginPerAccount, Rate{10, time.Minute}),
-		address:  newLimiter(l.LoginPerAddress, Rate{30, time.Minute}),
-		register: newLimiter(l.RegisterPerAddress, Rate{20, time.Hour}),
-		tickets:  newLimiter(l.TicketsPerDevice, Rate{60, time.Minute}),
+		account:    newLimiter(l.LoginPerAccount, Rate{10, time.Minute}),
+		everywhere: newLimiter(l.LoginEverywhere, Rate{100, time.Minute}),
+		address:    newLimiter(l.LoginPerAddress, Rate{30, time.Minute}),
+		register:   newLimiter(l.RegisterPerAddress, Rate{20, time.Hour}),
+		tickets:    newLimiter(l.TicketsPerDevice, Rate{60, time.Minute}),
 	}
 }
 
@@ -110,7 +112,10 @@ func (a *Accounts) allowLogin(from netip.Addr, account string) error {
 			return err
 		}
 	}
-	return a.limits.account.take(account, a.cfg.Now())
+	if err := a.limits.account.take(account+" "+addressKey(from), a.cfg.Now()); err != nil {
+		return err
+	}
+	return a.limits.everywhere.take(account, a.cfg.Now())
 }
 
 func (a *Accounts) allowRegister(from netip.Addr) error {

@@ -116,7 +116,7 @@ func (a *Accounts) undo(ctx context.Context, u id.User, err error, giveBack func
 const undoTime = 5 * time.Second
 
 func (a *Accounts) newDevice(name string) Device {
-	return Device{ID: id.NewDevice(), Name: name, CreatedAt: a.now(), LastSeenAt: a.now()}
+	return Device{ID: id.NewDevice(), Name: name, CreatedAt: a.now(), LastSeenAt: coarse(a.now())}
 }
 
 func (a *Accounts) useRegistrationToken(ctx context.Context, h Hash) error {

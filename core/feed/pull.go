@@ -190,7 +190,7 @@ func (p *puller) add(ctx context.Context, n id.Shard, c movedConv, since timelin
 	if err != nil {
 		return err
 	}
-	summary, err := Summary(v, p.user, pointers[p.user])
+	summary, err := Summary(v, p.user, pointers)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (p *puller) add(ctx context.Context, n id.Shard, c movedConv, since timelin
 			return err
 		}
 	}
-	if v.Mark > since.Mark {
+	if m, _ := v.State.Member(p.user); v.Mark > since.Mark && m.Membership == conversation.Joined { // What came later is not for past members.
 		receipts, err := p.feed.Log.Receipts(ctx, n, v.Conv, c.ID, since.Mark)
 		if err != nil {
 			return away(err)

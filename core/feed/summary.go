@@ -10,7 +10,8 @@ import (
 )
 
 // Summary is a conversation as the user sees it. The user is or was a member.
-func Summary(v timeline.View, u id.User, p timeline.Pointer) (frame.Conversation, error) {
+func Summary(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) (frame.Conversation, error) {
+	p := pointers[u]
 	m, _ := v.State.Member(u)
 	from, to, _ := v.State.Visible(u, v.Head.Seq)
 	out := frame.Conversation{
@@ -34,7 +35,7 @@ func Summary(v timeline.View, u id.User, p timeline.Pointer) (frame.Conversation
 		out.Name, out.MemberCount = m.LeftName, m.LeftCount
 	}
 	if last := v.Last; last != nil && last.Seq >= from && last.Seq <= to {
-		record, err := last.Record()
+		record, err := one(v, u, pointers, last)
 		if err != nil {
 			return out, err
 		}
@@ -47,22 +48,28 @@ func Summary(v timeline.View, u id.User, p timeline.Pointer) (frame.Conversation
 // the peer's pointers.
 func Records(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, events []*conversation.Event) ([]frame.Event, error) {
 	out := make([]frame.Event, 0, len(events))
-	peer := pointers[v.State.Peer(u)]
 	for _, e := range events {
 		e.ConversationID = v.State.ID
-		record, err := e.Record()
+		record, err := one(v, u, pointers, e)
 		if err != nil {
 			return nil, err
-		}
-		if e.Sender == u && v.State.Peer(u) != "" {
-			switch {
-			case peer.Read >= e.Seq:
-				record.Status = "read"
-			case peer.Delivered >= e.Seq:
-				record.Status = "delivered"
-			}
 		}
 		out = append(out, record)
 	}
 	return out, nil
+}
+
+func one(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, e *conversation.Event) (frame.Event, error) {
+	record, err := e.Record()
+	peer := v.State.Peer(u)
+	if err != nil || e.Sender != u || peer == "" {
+		return record, err
+	}
+	switch p := pointers[peer]; {
+	case p.Read >= e.Seq:
+		record.Status = "read"
+	case p.Delivered >= e.Seq:
+		record.Status = "delivered"
+	}
+	return record, nil
 }

@@ -149,7 +149,7 @@ func (g *group) decide(w *work, p *pending) *work {
 		return w
 	}
 	if err := conversation.Decide(c.state, p.cmd.Proposal, g.t.Limits); err != nil {
-		p.finish(Result{}, err)
+		c.refuse(p, err)
 		return w
 	}
 	e := p.event()
@@ -163,6 +163,15 @@ func (g *group) decide(w *work, p *pending) *work {
 	}
 	w.add(p, e, after)
 	return w
+}
+
+// refuse answers p once the tentative state that refuses it is committed.
+func (c *conv) refuse(p *pending, err error) {
+	if c.last == nil {
+		p.finish(Result{}, err)
+		return
+	}
+	c.last.follow(follower{pending: p, refusal: err})
 }
 
 func (p *pending) event() *conversation.Event {
@@ -195,12 +204,12 @@ func (g *group) answerRepeat(p *pending) bool {
 		return false
 	}
 	if mine := Fingerprint(p.cmd.Type, p.cmd.Content); known.Content != 0 && known.Content != mine {
-		p.finish(Result{}, fault.New(fault.TempIDConflict, "tempId %s was used for something else", p.cmd.TempID))
+		p.conv.refuse(p, fault.New(fault.TempIDConflict, "tempId %s was used for something else", p.cmd.TempID))
 		return true
 	}
 	if s != nil {
 		if first := s.wait.Load(); first != nil {
-			first.follow(p)
+			first.follow(follower{pending: p})
 			return true
 		}
 	}
@@ -218,7 +227,7 @@ func (w *work) add(p *pending, e *conversation.Event, after *conversation.State)
 		e.Conv = e.Pos
 		c.num = e.Pos
 	}
-	c.head, c.state = conversation.HeadAt(e), after
+	c.head, c.state, c.last = conversation.HeadAt(e), after, p
 	hot := c.window.full()
 	s := c.window.add(Seen{Key: p.key, Content: Fingerprint(e.Type, e.Content), Seq: e.Seq, Message: e.MessageID, Hot: hot}, e.HubTime)
 	s.wait.Store(p)

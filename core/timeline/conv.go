@@ -24,6 +24,7 @@ type conv struct {
 	state  *conversation.State
 	head   conversation.Head
 	window *window
+	last   *pending // newest one decided, committed or not
 
 	// Committed: guarded by shard.mu.
 	view     View

@@ -16,7 +16,7 @@ type pending struct {
 	mu        sync.Mutex
 	finished  bool
 	out       outcome
-	followers []*pending // repeats that came before the commit
+	followers []follower // answered after this one
 	then      func(Result, error)
 }
 
@@ -34,17 +34,24 @@ func (p *pending) finish(r Result, err error) {
 	p.mu.Lock()
 	p.finished, p.out = true, outcome{r, err}
 	followers := p.followers
-	p.followers = nil
+	p.followers, p.cmd = nil, Command{} // The conversation keeps its newest command, not its content.
 	p.mu.Unlock()
 	p.conv.shard.release(p.conv)
 	p.then(r, err)
 	for _, f := range followers {
-		f.finishAs(outcome{r, err})
+		f.finishAfter(outcome{r, err})
 	}
 }
 
+// follower is a command whose answer rests on what another one will have committed: a repeat of it, or one that the state
+// after it refuses. Until that is durable it must not be told.
+type follower struct {
+	*pending
+	refusal error // nil for a repeat
+}
+
 // follow answers f as p is or will be answered: also a failure, because then f was not committed either.
-func (p *pending) follow(f *pending) {
+func (p *pending) follow(f follower) {
 	p.mu.Lock()
 	if !p.finished {
 		p.followers = append(p.followers, f)
@@ -53,10 +60,14 @@ func (p *pending) follow(f *pending) {
 	}
 	out := p.out
 	p.mu.Unlock()
-	f.finishAs(out)
+	f.finishAfter(out)
 }
 
-func (p *pending) finishAs(o outcome) {
+func (f follower) finishAfter(o outcome) {
+	if o.err == nil && f.refusal != nil {
+		f.finish(Result{}, f.refusal)
+		return
+	}
 	o.Duplicate = o.err == nil
-	p.finish(o.Result, o.err)
+	f.finish(o.Result, o.err)
 }

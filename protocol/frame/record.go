@@ -57,7 +57,7 @@ type Conversation struct {
 	LastMessage    *Event `json:"lastMessage,omitempty"`
 	LastMessageAt  int64  `json:"lastMessageAt"`
 	UnreadCount    int64  `json:"unreadCount"`
-	DeliveredSeq   int64  `json:"deliveredSeq"` // own pointers, -1 before the first
+	DeliveredSeq   int64  `json:"deliveredSeq"` // own pointers; they start at the entry of joining
 	ReadSeq        int64  `json:"readSeq"`
 	IsPinned       bool   `json:"isPinned"`
 	MutedUntil     int64  `json:"mutedUntil"` // Unix milliseconds, 0 if not muted
@@ -71,7 +71,7 @@ type Gap struct {
 	BeforeSeq int64 `json:"beforeSeq"`
 }
 
-// Receipt is how far a member got: pointers only move forward, -1 before the first.
+// Receipt is how far a member got: pointers only move forward.
 type Receipt struct {
 	ConversationID string `json:"conversationId"`
 	UserID         string `json:"userId"`

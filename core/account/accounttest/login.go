@@ -102,11 +102,11 @@ func loginLimit(t *testing.T, open Open) {
 		wantFault(t, from("192.0.2.1", "alice"), fault.WrongCredentials)
 	}
 	work := r.Hashes.Work()
-	wantFault(t, from("192.0.2.2", "ALICE@localhost"), fault.RateLimited) // Per account, however it is spelt.
+	wantFault(t, from("192.0.2.1", "ALICE@localhost"), fault.RateLimited) // Per account, however it is spelt.
 	if r.Hashes.Work() != work {
 		t.Error("a limited login was hashed")
 	}
-	wantFault(t, from("192.0.2.1", "bob"), fault.WrongCredentials)
+	wantFault(t, from("192.0.2.2", "alice"), fault.WrongCredentials) // A stranger's address does not lock the user out.
 	wantFault(t, from("192.0.2.1", "bob"), fault.WrongCredentials)
 	wantFault(t, from("192.0.2.1", "carol"), fault.RateLimited) // Per address.
 	wantFault(t, from("192.0.2.3", "carol"), fault.WrongCredentials)
@@ -115,8 +115,17 @@ func loginLimit(t *testing.T, open Open) {
 		t.Errorf("after a while: %v", err)
 	}
 
+	wide := NewRoom(r.Store, func(c *account.Config) {
+		c.Limits = account.Limits{LoginEverywhere: account.Rate{Count: 2, Per: time.Minute}}
+	})
+	for i, want := range []fault.Code{fault.WrongCredentials, fault.WrongCredentials, fault.RateLimited} {
+		from := netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})
+		_, err := wide.Accounts.Login(t.Context(), from, account.Credentials{Username: "alice", Password: "guess, guess"})
+		wantFault(t, err, want) // From everywhere together.
+	}
+
 	off := NewRoom(r.Store, func(c *account.Config) {
-		c.Limits = account.Limits{LoginPerAccount: account.Rate{Count: -1}, LoginPerAddress: account.Rate{Count: -1}}
+		c.Limits = account.Limits{LoginPerAccount: account.Rate{Count: -1}, LoginEverywhere: account.Rate{Count: -1}, LoginPerAddress: account.Rate{Count: -1}}
 	})
 	for range 40 {
 		_, err := off.Accounts.Login(t.Context(), netip.MustParseAddr("192.0.2.1"), account.Credentials{Username: "alice", Password: "guess, guess"})
