@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"strings"
+	"time"
+
+	"parley.chat/conformance/suite"
+)
+
+//go:embed report.html.tmpl
+var page string
+
+// HTML returns the page for people.
+func (r *Report) HTML() ([]byte, error) {
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"counts": counts, "sections": r.sections, "bad": bad, "class": class, "took": took,
+		"in":      func(profile, section string) []Case { return r.in(profile, section) },
+		"failed":  func() []Case { return r.failed() },
+		"clock":   func(at time.Time) string { return at.UTC().Format("15:04:05.000") },
+		"upper":   func(v any) string { return strings.ToUpper(toText(v)) },
+		"noCount": func(p Profile) bool { return len(p.Count) == 0 },
+		"seconds": func(s float64) string { return time.Duration(s * float64(time.Second)).Round(time.Second).String() },
+	}).Parse(page)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, r)
+	return b.Bytes(), err
+}
+
+func (r *Report) in(profile, section string) []Case {
+	var out []Case
+	for _, c := range r.Cases {
+		if c.Profile == profile && c.Section == section {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (r *Report) failed() []Case {
+	var out []Case
+	for _, c := range r.Cases {
+		if bad(c.Status) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// class names the colour of a status or verdict.
+func class(v any) string {
+	switch toText(v) {
+	case string(suite.Pass), string(suite.Holds):
+		return "good"
+	case string(suite.Fail), string(suite.Flaky), string(suite.Error), string(suite.Broken):
+		return "bad"
+	case string(suite.Impossible), string(suite.HoldsInPart):
+		return "part"
+	}
+	return "none"
+}
+
+func toText(v any) string {
+	switch v := v.(type) {
+	case suite.Status:
+		return string(v)
+	case suite.Verdict:
+		return string(v)
+	case string:
+		return v
+	}
+	return ""
+}
