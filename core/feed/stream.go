@@ -28,8 +28,9 @@ type Sink interface {
 	Close(code fault.Code)
 }
 
-// heldNotes bounds the live notes held while pages are read; past it the pages are read once more instead.
-const heldNotes = 1024
+// heldNotes bounds the live notes held while pages are read; past it the pages are read once more instead. A connection's
+// queue must have room for all of them at once.
+const heldNotes = 128
 
 // A cursor frame follows live frames after so many of them or so long.
 const (
