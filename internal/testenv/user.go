@@ -258,9 +258,12 @@ func (u *User) Pull(b *Book) error {
 }
 
 // Fill fetches what the book's gaps lack, all of them even if some cannot be filled.
-func (u *User) Fill(b *Book) error {
+func (u *User) Fill(b *Book) error { return u.FillGaps(b, b.Gaps()) }
+
+// FillGaps is Fill for some gaps.
+func (u *User) FillGaps(b *Book, gaps []Gap) error {
 	var errs []error
-	for _, g := range b.Gaps() {
+	for _, g := range gaps {
 		errs = append(errs, u.fill(b, g), b.filled(g))
 	}
 	return errors.Join(errs...)
