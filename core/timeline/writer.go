@@ -25,7 +25,7 @@ func (g *group) write(ctx context.Context) error {
 			g.commit(ctx, w)
 		case <-tick.C:
 			g.tellLost()
-			if g.hasMoved() || time.Now().Sub(g.flushedAt) >= g.t.FlushEvery {
+			if g.hasMoved() || time.Since(g.flushedAt) >= g.t.FlushEvery {
 				g.commit(ctx, &work{gen: g.gen.Load(), touched: map[*shard]int64{}})
 			}
 		case <-ctx.Done():
