@@ -74,6 +74,7 @@ func contents() []chapter {
 		{"/docs/90-limits", "Limits", ""},
 		{"/docs/glossary", "Glossary", ""},
 		{"/docs/known-gaps", "Known gaps", ""},
+		{"/docs/coverage", "Coverage", ""},
 	}
 }
 

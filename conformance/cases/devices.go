@@ -19,6 +19,8 @@ func tokens() []*suite.Case {
 	a.add("TOKEN-RANDOM", "tokens are long and never the same", "ACC-TOKEN-1", tokenRandom)
 	a.add("TOKEN-EXPIRES", "an access token ends after expiresIn", "ACC-TOKEN-2", tokenExpires, slow(2*time.Minute))
 	a.add("TOKEN-LOST-ANSWER", "a refresh token is valid until its successor is used", "ACC-TOKEN-3", tokenLost, fresh)
+	a.add("TOKEN-UNUSED-PAIR", "a second exchange ends the unused first one", "ACC-TOKEN-7", tokenUnused, fresh)
+	a.add("TOKEN-OLD-ACCESS", "the first use of a new pair ends the old access token", "ACC-TOKEN-8", tokenOldAccess, fresh)
 	a.add("TOKEN-REUSE", "reuse of a refresh token ends the family", "ACC-TOKEN-4 SOCKET-AUTH-3", tokenReuse, fresh)
 	a.add("TOKEN-REUSE-REFRESH", "a successor counts as used when it is refreshed itself", "ACC-TOKEN-3 ACC-TOKEN-4", tokenReuseRefresh, fresh)
 	a.add("TOKEN-UNKNOWN", "an unknown refresh token is refused", "ACC-TOKEN-4", tokenUnknown)
@@ -64,11 +66,33 @@ func tokenLost(t *suite.T, a *actor) {
 	again := a.refresh(first)
 	a.want(again, http.StatusOK)
 	old := a.session
-	a.ok(http.StatusOK, get("/devices"))
 	a.session = suite.ReadSession(again)
 	t.Expect(a.session.DeviceID == old.DeviceID, "refreshing changed the device")
 	a.ok(http.StatusOK, get("/devices"))
 	wantCode(t, a.refresh(first), "refresh_invalid", "the first refresh token after its successor was used")
+}
+
+func tokenUnused(t *suite.T, a *actor) {
+	a.account.Spend()
+	lost := a.refresh(a.session.Refresh)
+	a.want(lost, http.StatusOK)
+	again := a.refresh(a.session.Refresh)
+	a.want(again, http.StatusOK)
+	in := get("/users/me")
+	in.Token = lost.At("accessToken").Text()
+	wantUnauthorized(t, t.Ask(a.who, in), "the access token of the unused pair")
+	in.Token = again.At("accessToken").Text()
+	a.want(t.Ask(a.who, in), http.StatusOK)
+}
+
+func tokenOldAccess(t *suite.T, a *actor) {
+	a.account.Spend()
+	res := a.refresh(a.session.Refresh)
+	a.want(res, http.StatusOK)
+	in := get("/users/me")
+	in.Token = res.At("accessToken").Text()
+	a.want(t.Ask(a.who, in), http.StatusOK)
+	a.ended()
 }
 
 func tokenReuse(t *suite.T, a *actor) {

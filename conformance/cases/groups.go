@@ -99,6 +99,7 @@ func memberNothing(t *suite.T, a, b *actor) {
 	a.want(k.rename(a, "Same"), http.StatusOK)
 	a.want(k.role(a, b, "member"), http.StatusOK)
 	a.want(k.role(a, a, "owner"), http.StatusOK)
+	wantCode(t, k.rename(b, "Same"), "insufficient_role", "setting the set name without the right")
 	wantSeqs(t, k.events(a), 0, 0)
 }
 
@@ -134,6 +135,7 @@ func roles() []*suite.Case {
 	a.add("ROLE-ADMIN", "an admin renames, adds, and removes members", "CONV-ROLE-1 CONV-ROLE-2", roleAdmin)
 	a.add("ROLE-OWNER", "an owner removes admins and changes roles, and removes no owner", "CONV-ROLE-1 CONV-ROLE-2", roleOwner)
 	a.add("ROLE-STATE", "rights are those of the state right before", "CONV-ROLE-3", roleState)
+	a.add("ROLE-ONLY-OWNER", "the only owner cannot take another role", "CONV-OWNER-3", roleOnlyOwner)
 	a.add("ROLE-SUCCESSION-ADMIN", "the admin follows the last owner", "CONV-OWNER-1 CONV-OWNER-2", roleAdminFollows)
 	a.add("ROLE-SUCCESSION-MEMBER", "without an admin who joined first follows, of two the smaller id", "CONV-OWNER-2", roleMemberFollows)
 	return a.list
@@ -186,6 +188,22 @@ func roleState(t *suite.T, a, b, c *actor) {
 	wantCode(t, k.rename(b, "x"), "not_member", "renaming after the removal")
 }
 
+// roleOnlyOwner asks both: in one of the two groups the other member would be the heir, in the other one the owner.
+func roleOnlyOwner(t *suite.T, a, b *actor) {
+	for _, x := range [][2]*actor{{a, b}, {b, a}} {
+		owner, other := x[0], x[1]
+		k := owner.group(other)
+		for _, role := range []string{"admin", "member"} {
+			_ = k.role(owner, owner, role) // Which refusal is the server's to choose.
+			have := k.members(other)[owner.id].At("role").Text()
+			t.Expect(have == "owner", "the only owner took the role %s and is now %s", role, have)
+		}
+		must(t, k.role(owner, other, "owner"), "naming a second owner")
+		must(t, k.role(owner, owner, "member"), "stepping down beside a second owner")
+		t.Expect(k.members(other)[owner.id].At("role").Text() == "member", "who stepped down is %v", k.members(other)[owner.id].At("role"))
+	}
+}
+
 func roleAdminFollows(t *suite.T, a, b, c *actor) {
 	k := a.group(b, c)
 	must(t, k.role(a, c, "admin"), "a role")
@@ -214,6 +232,7 @@ func reading() []*suite.Case {
 	a.add("READ-FOUNDER", "a founding member reads from 0", "CONV-READ-1", readFounder)
 	a.add("READ-LATER", "who joined later reads from the joining on", "CONV-READ-1", readLater)
 	a.add("READ-FORMER", "a former member reads up to the end of the membership and writes nothing", "CONV-READ-2 CONV-READ-3", readFormer)
+	a.add("READ-FORMER-VIEW", "a former member sees name and count of the end of the membership", "CONV-READ-6 CONV-COUNT-1", readFormerView)
 	a.add("READ-AGAIN", "who comes back reads from the last joining on", "CONV-READ-5", readAgain)
 	return a.list
 }
@@ -248,13 +267,36 @@ func readFormer(t *suite.T, a, b, c *actor) {
 		see := k.see(who)
 		t.Expect(see.At("headSeq").Int() == end, "headSeq of %s is %v, want %d", who.who, see.At("headSeq"), end)
 		wantSeqs(t, k.page(who, "limit=200&beforeSeq="+client.Compact(end+1)).At("messages").List(), end, 0)
-		for _, in := range []client.Request{post(k.path("/messages"), message(who.temp(), "x")), request("PATCH", k.path(""), object{"name": "x"}), post(k.path("/members"), object{"userIds": []string{b.id}})} {
+		for _, in := range []client.Request{
+			post(k.path("/messages"), message(who.temp(), "x")), request("PATCH", k.path(""), object{"name": "x"}),
+			post(k.path("/members"), object{"userIds": []string{b.id}}), get(k.path("/members")), get(k.path("/checkpoint")),
+		} {
 			who.refused("not_member", in)
 		}
-		res := who.ask(get(k.path("/messages?afterSeq=" + client.Compact(end))))
-		wantCode(t, res, "not_member", "asking for what came after")
+		for _, after := range []int64{end, end + 1, end + 100} {
+			n := len(k.between(who, after, client.Missing))
+			t.Expect(n == 0, "%d events after seq %d, where the membership ended before", n, after)
+		}
 	}
 	t.Expect(k.see(b).At("membership").Text() == "removed" && k.see(c).At("membership").Text() == "left", "memberships %v and %v", k.see(b).At("membership"), k.see(c).At("membership"))
+}
+
+func readFormerView(t *suite.T, a, b, c *actor) {
+	k := a.named("Before", b, c)
+	id := k.send(a, "x").At("messageId").Text()
+	must(t, k.remove(a, b), "removing")
+	before := b.cursor()
+	must(t, k.rename(a, "After"), "renaming")
+	must(t, k.remove(c, c), "leaving")
+	k.read(a, id, 1)
+	see := k.see(b)
+	t.Expect(see.At("name").Text() == "Before" && see.At("memberCount").Int() == 2, "the former member sees %v with %v members, want Before with 2", see.At("name"), see.At("memberCount"))
+	t.Expect(see.At("unreadCount").Int() == 0, "the former member sees %v unread", see.At("unreadCount"))
+	events, conversations, receipts := k.collect(b.catchUp(before))
+	t.Expect(len(events)+len(receipts) == 0, "after the end of the membership %d events and %d receipts arrive", len(events), len(receipts))
+	for _, c := range conversations {
+		t.Expect(c.At("name").Text() == "Before" && c.At("headSeq").Int() == 2, "sync shows the former member %v", c)
+	}
 }
 
 func readAgain(t *suite.T, a, b *actor) {
