@@ -21,6 +21,7 @@ type line struct {
 	t      *suite.T
 	a      *actor
 	cursor string // the newest
+	syncs  int    // how many sync frames the last sync ended with
 }
 
 // open opens a socket without sending anything.
@@ -76,6 +77,7 @@ func (l *line) sync(cursor string) []client.Frame {
 		}
 		out = append(out, f)
 		l.cursor = f.Data.At("cursor").Text()
+		l.syncs++
 		if !f.Data.At("hasMore").Bool() {
 			return out
 		}

@@ -87,6 +87,7 @@ func privacy() []*suite.Case {
 func hideConversation(t *suite.T, a, b, c *actor) {
 	k := a.group(b)
 	k.send(a, "secret")
+	_, _, _ = k.see(a), k.members(a), k.events(a) // What members read must not help a stranger.
 	none := "c" + strings.Repeat("A", 43)
 	ask := func(id string) (out []string) {
 		p := "/conversations/" + id

@@ -57,7 +57,7 @@ func small() fstest.MapFS {
 		"spec/features.yaml":       {Data: []byte("[]")},
 		"spec/requirements.lock":   {Data: []byte("A-1\nA-2\n")},
 		"conformance/reasons.yaml": {Data: []byte("- {id: A-2, kind: client, reason: because}\n")},
-		"core/x.go":                {Data: []byte("package x\n\n\t" + "// " + "spec: A-1, B-1\nfunc f() {}\n")},
+		"core/x.go":                {Data: []byte("package x\n\n\t" + "// " + "spe" + "c: A-1, B-1\nfunc f() {}\n")},
 	}
 }
 
@@ -97,7 +97,7 @@ func TestAmiss_EachFaultIsFound(t *testing.T) {
 		"A-2 has cases and a reason":            func(fstest.MapFS) []string { return []string{"A-1", "A-2"} },
 		"case C-1: there is no requirement X-1": func(fstest.MapFS) []string { return []string{"A-1", "X-1"} },
 		"core/y.go:1: there is no requirement X-2": func(f fstest.MapFS) []string {
-			f["core/y.go"] = &fstest.MapFile{Data: []byte("// " + "spec: X-2\n")}
+			f["core/y.go"] = &fstest.MapFile{Data: []byte("// " + "spe" + "c: X-2\n")}
 			return []string{"A-1"}
 		},
 		"reasons.yaml: there is no requirement X-3": func(f fstest.MapFS) []string {
