@@ -69,6 +69,7 @@ CREATE TABLE user_conversations (
     conversation_id bytea  NOT NULL,
     membership      text   NOT NULL,
     changed_pos     bigint NOT NULL,         -- pos (in the conversation's shard) of the change that wrote this row
+    changed_at      bigint NOT NULL,         -- its hub time
     PRIMARY KEY (shard, user_id, conversation_id)
 ) PARTITION BY LIST (shard);
 

@@ -16,13 +16,13 @@ import (
 // UserIndex implements feed.Log.
 func (s *Store) UserIndex(ctx context.Context, u id.User) ([]feed.Membership, error) {
 	pool, n := s.userPool(u)
-	rows, err := pool.Query(ctx, fmt.Sprintf(`SELECT conversation_id, membership, changed_pos FROM user_conversations_s%d WHERE user_id = $1`, n), string(u))
+	rows, err := pool.Query(ctx, fmt.Sprintf(`SELECT conversation_id, membership, changed_pos, changed_at FROM user_conversations_s%d WHERE user_id = $1`, n), string(u))
 	if err != nil {
 		return nil, fmt.Errorf("read index of %s: %w", u, err)
 	}
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (m feed.Membership, err error) {
 		var raw []byte
-		if err := r.Scan(&raw, &m.Membership, &m.ChangedPos); err != nil {
+		if err := r.Scan(&raw, &m.Membership, &m.ChangedPos, &m.ChangedAt); err != nil {
 			return m, err
 		}
 		m.ID, err = conversationID(raw)

@@ -13,12 +13,12 @@ import (
 )
 
 const upsertIndexSQL = `
-INSERT INTO user_conversations AS u (shard, user_id, conversation_id, membership, changed_pos)
+INSERT INTO user_conversations AS u (shard, user_id, conversation_id, membership, changed_pos, changed_at)
 SELECT DISTINCT ON (shard, user_id, conversation_id) * FROM
-       unnest($1::int[], $2::text[], $3::bytea[], $4::text[], $5::bigint[]) AS b(shard, user_id, conversation_id, membership, changed_pos)
+       unnest($1::int[], $2::text[], $3::bytea[], $4::text[], $5::bigint[], $6::bigint[]) AS b(shard, user_id, conversation_id, membership, changed_pos, changed_at)
  ORDER BY shard, user_id, conversation_id, changed_pos DESC
 ON CONFLICT (shard, user_id, conversation_id) DO UPDATE
-   SET membership = excluded.membership, changed_pos = excluded.changed_pos
+   SET membership = excluded.membership, changed_pos = excluded.changed_pos, changed_at = excluded.changed_at
  WHERE u.changed_pos <= excluded.changed_pos`
 
 func queueIndex(batch *pgx.Batch, rows []timeline.IndexRow, count int) {
@@ -27,13 +27,13 @@ func queueIndex(batch *pgx.Batch, rows []timeline.IndexRow, count int) {
 		return
 	}
 	shards, users, ids := make([]id.Shard, n), make([]string, n), make([][]byte, n)
-	memberships, changed := make([]string, n), make([]int64, n)
+	memberships, changed, at := make([]string, n), make([]int64, n), make([]int64, n)
 	for i, r := range rows {
 		raw := r.Conversation.Bytes()
 		shards[i], users[i], ids[i] = r.User.Shard(count), string(r.User), raw[:]
-		memberships[i], changed[i] = r.Membership, r.ChangedPos
+		memberships[i], changed[i], at[i] = r.Membership, r.ChangedPos, r.ChangedAt
 	}
-	batch.Queue(upsertIndexSQL, shards, users, ids, memberships, changed)
+	batch.Queue(upsertIndexSQL, shards, users, ids, memberships, changed, at)
 }
 
 // IndexMembers implements timeline.Store: the rows may belong to any database.

@@ -39,7 +39,7 @@ func (l *testLog) IndexOf(t testing.TB, u id.User) (out []timeline.IndexRow) {
 		t.Fatal(err)
 	}
 	for _, m := range list {
-		out = append(out, timeline.IndexRow{User: u, Conversation: m.ID, Membership: m.Membership, ChangedPos: m.ChangedPos})
+		out = append(out, timeline.IndexRow{User: u, Conversation: m.ID, Membership: m.Membership, ChangedPos: m.ChangedPos, ChangedAt: m.ChangedAt})
 	}
 	return out
 }

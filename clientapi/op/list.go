@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"parley.chat/core/conversation"
 	"parley.chat/core/feed"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
@@ -83,11 +84,15 @@ func (o *Conversations) listed(ctx context.Context, c Caller) ([]listed, error) 
 		return nil, err
 	}
 	by := map[id.Shard][]id.Conversation{}
+	out := make([]listed, 0, len(index))
 	for _, m := range index {
+		if m.Membership != conversation.Joined { // Later movement is not for past members.
+			out = append(out, listed{m.ID, m.ChangedAt})
+			continue
+		}
 		n := m.ID.Shard(o.Feed.Shards)
 		by[n] = append(by[n], m.ID)
 	}
-	out := make([]listed, 0, len(index))
 	for n, convs := range by {
 		heads, err := o.Feed.Log.Heads(ctx, n, convs)
 		if err != nil {

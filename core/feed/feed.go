@@ -30,6 +30,7 @@ type Membership struct {
 	ID         id.Conversation
 	Membership string
 	ChangedPos int64 // pos in the conversation's shard at which it became so
+	ChangedAt  int64 // hub time of that
 }
 
 // Head is a conversation's flushed head.

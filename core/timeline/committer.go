@@ -259,7 +259,7 @@ func (w *work) addState(e *conversation.Event, before, after *conversation.State
 		}
 		w.Members = append(w.Members, MemberRow{Shard: e.Shard, Conv: e.Conv, User: u, Member: m, ReadCount: e.Count})
 		if !ok || had.Membership != m.Membership {
-			w.Index = append(w.Index, IndexRow{User: u, Conversation: e.ConversationID, Membership: m.Membership, ChangedPos: e.Pos})
+			w.Index = append(w.Index, IndexRow{User: u, Conversation: e.ConversationID, Membership: m.Membership, ChangedPos: e.Pos, ChangedAt: e.HubTime})
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"parley.chat/core/conversation"
 	"parley.chat/protocol/id"
 )
 
@@ -155,9 +156,9 @@ func (g *group) indexRows(ctx context.Context, l Lease, c id.Conversation, data 
 	if err != nil {
 		return nil, err
 	}
-	pos := make(map[int64]int64, len(events))
+	bySeq := make(map[int64]*conversation.Event, len(events))
 	for _, e := range events {
-		pos[e.Seq] = e.Pos
+		bySeq[e.Seq] = e
 	}
 	var out []IndexRow
 	for u, m := range data.State.Members {
@@ -165,8 +166,8 @@ func (g *group) indexRows(ctx context.Context, l Lease, c id.Conversation, data 
 		if m.LeftSeq >= 0 {
 			changed = m.LeftSeq
 		}
-		if p, ok := pos[changed]; ok {
-			out = append(out, IndexRow{User: u, Conversation: c, Membership: m.Membership, ChangedPos: p})
+		if e := bySeq[changed]; e != nil {
+			out = append(out, IndexRow{User: u, Conversation: c, Membership: m.Membership, ChangedPos: e.Pos, ChangedAt: e.HubTime})
 		}
 	}
 	return out, nil

@@ -164,6 +164,7 @@ type IndexRow struct {
 	Conversation id.Conversation
 	Membership   string
 	ChangedPos   int64
+	ChangedAt    int64 // hub time of the change
 }
 
 // PointRow is a member's pointers to write.

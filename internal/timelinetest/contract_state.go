@@ -121,9 +121,9 @@ func otherDatabase(t *testing.T, open Open) {
 	events := Verify(t, s, c)
 	want := map[id.User]timeline.IndexRow{}
 	for _, u := range users {
-		want[u] = timeline.IndexRow{User: u, Conversation: c, Membership: conversation.Joined, ChangedPos: events[0].Pos}
+		want[u] = timeline.IndexRow{User: u, Conversation: c, Membership: conversation.Joined, ChangedPos: events[0].Pos, ChangedAt: events[0].HubTime}
 	}
-	want[far] = timeline.IndexRow{User: far, Conversation: c, Membership: conversation.Removed, ChangedPos: events[1].Pos}
+	want[far] = timeline.IndexRow{User: far, Conversation: c, Membership: conversation.Removed, ChangedPos: events[1].Pos, ChangedAt: events[1].HubTime}
 	indexed, ok := s.(interface {
 		IndexOf(t testing.TB, u id.User) []timeline.IndexRow
 	})
