@@ -7,7 +7,7 @@ KILLS    ?= 1000
 SECTIONS := format vet lint gen unit race fuzz crash spec
 
 .DEFAULT_GOAL := build
-.PHONY: build run test race fuzz lint gen soak docs spec go postgres node $(addprefix check-,$(SECTIONS))
+.PHONY: build run test race fuzz lint gen soak docs conformance spec go postgres node $(addprefix check-,$(SECTIONS))
 
 # build makes bin/parley.
 build: go
@@ -42,6 +42,10 @@ gen: go
 # docs makes the pages again that follow from code.
 docs: go
 	$(GO) test -count=1 -run 'IsCurrent$$' ./server/config ./internal/archtest -update
+
+# conformance runs the published suite against a server of its own, crashes included. CONFORMANCE holds further flags.
+conformance: go postgres
+	@GO=$(GO) sh conformance/own.sh $(CONFORMANCE)
 
 # soak kills servers under load, KILLS times, and checks that nothing acknowledged is lost.
 soak: go postgres

@@ -41,6 +41,7 @@ func crashAcked(t *suite.T, a, b *actor) {
 	hook(t, "kill")
 	<-stop
 	hook(t, "start")
+	t.Outage()
 	t.Eventually(90*time.Second, "the server answers again", func() bool {
 		in := get("/users/me")
 		in.Token = a.session.Access

@@ -160,9 +160,15 @@ func (e *Env) patient(ctx context.Context, rec *client.Recorder, who string, in 
 
 // Ask sends a request and waits out rate limits; it is Do for cases that are not about them.
 func (t *T) Ask(who string, in client.Request) *client.Response {
-	res, err := t.Env.patient(t.ctx, t.Rec, who, in)
-	t.noAnswer(err)
-	return res
+	for {
+		res, err := t.Env.patient(t.ctx, t.Rec, who, in)
+		t.noAnswer(err)
+		wait := res.At("retryAfterMs").Int()
+		if !t.outage || res.Status != http.StatusServiceUnavailable || wait < 1 {
+			return res
+		}
+		t.Pause(time.Duration(wait) * time.Millisecond)
+	}
 }
 
 // Do sends a request as it is.

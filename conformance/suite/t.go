@@ -18,6 +18,7 @@ type T struct {
 	Rec     *client.Recorder
 	ctx     context.Context
 	of      *Case
+	outage  bool
 	cleanup []func()
 }
 
@@ -75,6 +76,9 @@ func (t *T) Pause(d time.Duration) {
 		t.Fail("the time of the case (%v) is over", t.of.timeout())
 	}
 }
+
+// Outage says that the case has hurt the server: from now on Ask also waits out 503, as a client does.
+func (t *T) Outage() { t.outage = true }
 
 // Cleanup is called when the case has ended, last added first.
 func (t *T) Cleanup(f func()) { t.cleanup = append(t.cleanup, f) }

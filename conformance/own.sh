@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Runs the suite against a server of this repository, in a folder of its own that is removed afterwards. Arguments are
+# flags of the suite. CONFORMANCE_SERVER names a server that is built already, CONFORMANCE_PORT a port.
+set -eu
+dir=$(mktemp -d)
+chmod 755 "$dir"
+port=${CONFORMANCE_PORT:-18777}
+export PARLEY_LISTEN=127.0.0.1:$port PARLEY_DATA_DIR="$dir/data" PARLEY_LOG_LEVEL=error
+server=${CONFORMANCE_SERVER:-$dir/parley}
+[ -n "${CONFORMANCE_SERVER:-}" ] || ${GO:-go} build -o "$server" ./server
+${GO:-go} build -o "$dir/suite" ./conformance
+
+cat > "$dir/start" <<EOF
+#!/bin/sh
+"$server" serve >> "$dir/log" 2>&1 &
+echo \$! > "$dir/pid"
+EOF
+printf 'kill: kill -9 $(cat %s/pid)\nstart: sh %s/start\n' "$dir" "$dir" > "$dir/lab.yaml"
+
+stop() {
+	kill "$(cat "$dir/pid")" 2>/dev/null || true
+	while kill -0 "$(cat "$dir/pid")" 2>/dev/null; do sleep 0.2; done
+	rm -rf "$dir"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+sh "$dir/start"
+n=0
+until curl -sf "http://127.0.0.1:$port/readyz" >/dev/null; do
+	n=$((n + 1))
+	if [ $n -gt 300 ]; then echo "the server did not start:"; cat "$dir/log"; exit 2; fi
+	sleep 0.2
+done
+"$dir/suite" --max-accounts 560 --lab "$dir/lab.yaml" "$@" "http://127.0.0.1:$port"
