@@ -103,6 +103,10 @@ type dyingLog struct {
 // emptyOwner owns one shard, which is empty.
 type emptyOwner struct{ Owner }
 
+func (emptyOwner) Recent(id.Shard, timeline.Position, int) ([]timeline.View, bool) {
+	return nil, false
+}
+
 func (l *dyingLog) UserIndex(context.Context, id.User) ([]Membership, error) {
 	if l.left--; l.left < 0 {
 		return nil, errors.New("the database is away")

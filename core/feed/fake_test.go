@@ -27,6 +27,7 @@ type world struct {
 	states map[id.Conversation]*conversation.State
 	pos    map[id.Shard]int64
 	away   error
+	recent bool   // memory reaches back to every cursor
 	before func() // called at the start of UserIndex, to race with it
 }
 
@@ -168,6 +169,17 @@ func (w *world) Pointers(context.Context, id.Conversation) (map[id.User]timeline
 type memory struct{ *world }
 
 func (memory) Epoch(id.Shard) (int64, error) { return 1, nil }
+
+func (o memory) Recent(n id.Shard, since timeline.Position, limit int) (moved []timeline.View, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for c := range o.events {
+		if v := o.view(c); v.Shard == n && v.Head.Pos > since.Pos {
+			moved = append(moved, v)
+		}
+	}
+	return moved, o.recent && len(moved) <= limit
+}
 
 func (o memory) Heads(n id.Shard, convs []id.Conversation, f func(int, timeline.View)) int64 {
 	o.mu.Lock()

@@ -43,6 +43,8 @@ type Owner interface {
 	Position(n id.Shard) (timeline.Position, error)
 	View(ctx context.Context, c id.Conversation) (timeline.View, error)
 	Epoch(n id.Shard) (int64, error)
+	// Recent lists what moved past since, if memory reaches back so far.
+	Recent(n id.Shard, since timeline.Position, limit int) (moved []timeline.View, ok bool)
 	Heads(n id.Shard, convs []id.Conversation, f func(int, timeline.View)) (epoch int64)
 	Pointers(ctx context.Context, c id.Conversation) (map[id.User]timeline.Pointer, error)
 }

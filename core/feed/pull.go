@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -32,18 +31,13 @@ func (p *Page) Empty() bool {
 // InvalidCursor if the cursor is ahead of the log, Unavailable.
 func (f *Feed) Pull(ctx context.Context, u id.User, since Cursor) (*Page, error) {
 	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{}, ends: f.ends()}
-	index, err := f.Log.UserIndex(ctx, u)
-	if err != nil {
-		return nil, away(err)
-	}
 	p.page.Messages, p.page.Conversations, p.page.Receipts = []frame.Event{}, []frame.Conversation{}, []frame.Receipt{}
-	by := map[id.Shard][]Membership{}
-	for _, m := range index {
-		n := m.ID.Shard(f.Shards)
-		by[n] = append(by[n], m)
+	shards, err := p.source(ctx)
+	if err != nil {
+		return nil, err
 	}
-	for _, n := range slices.Sorted(maps.Keys(by)) {
-		if err := p.shard(ctx, n, by[n]); err != nil {
+	for _, n := range shards {
+		if err := p.shard(ctx, n); err != nil {
 			return nil, err
 		}
 		if p.page.HasMore {
@@ -52,6 +46,7 @@ func (f *Feed) Pull(ctx context.Context, u id.User, since Cursor) (*Page, error)
 	}
 	if !p.page.HasMore {
 		p.next.page = nil
+		p.coverAll()
 	}
 	p.page.Next = p.next
 	p.page.Cursor = f.Encode(p.next, u)
@@ -66,6 +61,9 @@ type puller struct {
 	bytes int
 	ends  []end
 	upto  int64 // of the shard at hand
+
+	recent map[id.Shard][]timeline.View // what moved, if memory knows it for every shard
+	index  map[id.Shard][]Membership    // else the user's index
 }
 
 // end is the committed end of a shard. All are read before the index: a conversation that is not in the index yet then lies
@@ -90,7 +88,7 @@ type movedConv struct {
 	events bool
 }
 
-func (p *puller) shard(ctx context.Context, n id.Shard, index []Membership) error {
+func (p *puller) shard(ctx context.Context, n id.Shard) error {
 	since, after := p.next.at[n], int64(-1)
 	upto, err := p.ends[n].Position, p.ends[n].err
 	if err != nil {
@@ -108,7 +106,7 @@ func (p *puller) shard(ctx context.Context, n id.Shard, index []Membership) erro
 		}
 	}
 	p.upto = upto.Pos
-	list, err := p.moved(ctx, n, index, since)
+	list, err := p.list(ctx, n, since)
 	if err != nil {
 		return err
 	}

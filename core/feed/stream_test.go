@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"parley.chat/core/conversation"
+	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
@@ -193,6 +194,7 @@ func TestStream_CatchUpThatFailsSendsTheClientAway(t *testing.T) {
 func TestStream_AnyInterleavingEndsComplete(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld()
+		w.recent = rapid.Bool().Draw(rt, "memory")
 		convs := []id.Conversation{}
 		for _, peer := range []id.User{alice, carol, "dave@example.org"} {
 			conv, _ := w.create(t, bob, peer)
@@ -239,6 +241,57 @@ func TestStream_AnyInterleavingEndsComplete(t *testing.T) {
 		run()
 		c.check(t)
 	})
+}
+
+func TestPull_MemorySparesTheIndex(t *testing.T) {
+	w := newWorld()
+	conv, _ := w.create(t, bob, alice)
+	quiet, _ := w.create(t, bob, carol)
+	at, _ := w.feed().Decode("", bob)
+	first, err := w.feed().Pull(t.Context(), bob, at)
+	if err != nil || len(first.Conversations) != 2 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	w.recent = true
+	w.before = func() { t.Error("the index was read") }
+	w.send(t, conv, alice, "x")
+	next, err := w.feed().Pull(t.Context(), bob, first.Next)
+	if err != nil || len(next.Conversations) != 1 || next.Conversations[0].ConversationID == string(quiet) {
+		t.Fatalf("%+v, %v", next, err)
+	}
+	fresh, _ := w.create(t, "dave@example.org", bob) // Made since then, in whatever shard.
+	last, err := w.feed().Pull(t.Context(), bob, next.Next)
+	if err != nil || len(last.Conversations) != 1 || last.Conversations[0].ConversationID != string(fresh) {
+		t.Fatalf("%+v, %v", last, err)
+	}
+}
+
+func TestPull_MemoryShowsAPastMemberTheEndOnce(t *testing.T) {
+	w := newWorld()
+	w.recent = true
+	raw, err := event.Create{Creators: []id.User{alice}, Hub: "example.org", Members: []id.User{alice, bob}, Name: "g", Type: event.Group}.Canonical()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conv := event.ConversationID(raw)
+	w.append(t, conv, conversation.Event{Type: frame.TypeCreate, Sender: alice, Content: raw})
+	at, _ := w.feed().Decode("", bob)
+	first, err := w.feed().Pull(t.Context(), bob, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, _ := event.ChangeContent(frame.Change{UserIDs: []string{string(bob)}})
+	w.append(t, conv, conversation.Event{Type: frame.TypeMemberRemove, Sender: alice, Content: gone})
+	w.send(t, conv, alice, "secret")
+	second, err := w.feed().Pull(t.Context(), bob, first.Next)
+	if err != nil || len(second.Messages) != 1 || second.Messages[0].Type != frame.TypeMemberRemove {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	w.send(t, conv, alice, "secret too")
+	third, err := w.feed().Pull(t.Context(), bob, second.Next)
+	if err != nil || !third.Empty() {
+		t.Fatalf("%+v, %v", third, err)
+	}
 }
 
 func TestPull_PagesHoldEverythingOnceAndGapsTellTheRest(t *testing.T) {

@@ -3,6 +3,7 @@
 package timeline
 
 import (
+	"container/list"
 	"time"
 
 	"parley.chat/core/conversation"
@@ -31,6 +32,8 @@ type conv struct {
 	pointers map[id.User]*pointer
 	recent   []Ref
 	mark     int64
+	posAt    *list.Element // in the shard's recency
+	markAt   *list.Element
 	hotAt    int64 // newest hot event, hub time
 	dirty    bool  // head is not flushed
 	pending  int   // commands and readers that hold it

@@ -162,6 +162,7 @@ func (fl *flush) done(w *work) {
 	for _, c := range fl.marked {
 		c.shard.mu.Lock()
 		c.mark = fl.marks[c.shard]
+		touch(c.shard.recency.byMark, &c.markAt, c)
 		c.shard.mu.Unlock()
 	}
 	for sh, mark := range fl.marks {

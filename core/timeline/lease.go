@@ -103,6 +103,7 @@ func (g *group) own(ctx context.Context, l Lease, until time.Time) error {
 		sh.convs[c] = newConv(sh, c, data, gen)
 		sh.convs[c].dirty = true
 	}
+	sh.recency.replayed(sh.convs)
 	return nil
 }
 

@@ -26,6 +26,7 @@ type shard struct {
 	loading map[id.Conversation]chan struct{}
 	moved   map[*conv]struct{} // with receipts to flush
 	evicted time.Time          // when eviction was tried last
+	recency recency
 }
 
 // position is the last one given out under one lease. It belongs to the builder; a new lease gets a new one.
@@ -43,6 +44,7 @@ func (sh *shard) reset(l Lease, owned bool) {
 	sh.convs = map[id.Conversation]*conv{}
 	sh.loading = map[id.Conversation]chan struct{}{}
 	sh.moved = map[*conv]struct{}{}
+	sh.recency = newRecency(Position{Pos: l.Flushed, Mark: l.Mark})
 }
 
 func (sh *shard) isOwned() bool {
@@ -159,6 +161,7 @@ func (sh *shard) evict(limit int, now time.Time) {
 	sh.evicted = now
 	for key, c := range sh.convs {
 		if c.pending == 0 && !c.dirty && !c.hasMoved() && now.Sub(c.flushed) > time.Minute && now.Sub(c.used) > time.Minute {
+			sh.recency.forget(c)
 			delete(sh.convs, key)
 			if len(sh.convs) <= limit*7/8 {
 				return

@@ -119,6 +119,7 @@ func (g *group) reveal(w *work, fl *flush) {
 		sh.mu.Lock()
 		if c.log == sh.log {
 			c.commit(out.Event, out.State)
+			touch(sh.recency.byPos, &c.posAt, c)
 			sh.lease.Pos = out.Event.Pos
 			if w.Events[i].Hot {
 				c.hotAt = max(c.hotAt, out.Event.HubTime)
