@@ -18,7 +18,7 @@ var page string
 // HTML returns the page for people.
 func (r *Report) HTML() ([]byte, error) {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"counts": counts, "sections": r.sections, "bad": bad, "class": class, "took": took,
+		"prose": prose, "counts": counts, "sections": r.sections, "bad": bad, "class": class, "took": took,
 		"in":      func(profile, section string) []Case { return r.in(profile, section) },
 		"failed":  func() []Case { return r.failed() },
 		"clock":   func(at time.Time) string { return at.UTC().Format("15:04:05.000") },
@@ -32,6 +32,19 @@ func (r *Report) HTML() ([]byte, error) {
 	var b bytes.Buffer
 	err = t.Execute(&b, r)
 	return b.Bytes(), err
+}
+
+// prose turns the backticks of the specification into code; everything is escaped first.
+func prose(text string) template.HTML {
+	parts := strings.Split(template.HTMLEscapeString(text), "`")
+	var b strings.Builder
+	for i, part := range parts {
+		if i%2 == 1 && i < len(parts)-1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String())
 }
 
 func (r *Report) in(profile, section string) []Case {

@@ -100,7 +100,9 @@ func (p *pool) take(ctx context.Context, rec *client.Recorder, fresh bool, n int
 	defer p.mu.Unlock()
 	if errors.Is(err, errNoAccount) {
 		p.shut = err
-		return nil, p.back, nil // Ask again: others may give theirs back.
+		again := make(chan struct{})
+		close(again) // From now on it is known what there is to wait for.
+		return nil, again, nil
 	}
 	if err == nil {
 		p.all++
