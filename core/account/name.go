@@ -35,7 +35,8 @@ func ParsePhone(s string) (string, error) {
 }
 
 func formatPhone(s string) (string, bool) {
-	if len(s) > 2*maxE164 || !strings.HasPrefix(s, "+") {
+	digits, international := strings.CutPrefix(s, "+")
+	if !international || len(s) > 2*maxE164 || strings.Trim(digits, "0123456789 -.()") != "" { // No letters, no extensions.
 		return "", false
 	}
 	n, err := phonenumbers.Parse(s, "ZZ")

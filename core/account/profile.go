@@ -119,6 +119,9 @@ func (a *Accounts) Deactivate(ctx context.Context, c Caller, password string) er
 
 // proveCaller counts as a login of the account: a stolen access token must not guess faster.
 func (a *Accounts) proveCaller(ctx context.Context, c Caller, field, password string) (User, error) {
+	if password == "" {
+		return User{}, fault.Invalid(field, "is missing")
+	}
 	if err := a.allowLogin(netip.Addr{}, string(c.User)); err != nil {
 		return User{}, err
 	}

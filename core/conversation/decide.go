@@ -116,7 +116,7 @@ func decideRemove(s *State, m Member, p Proposal, _ Limits) error {
 }
 
 func decideRole(s *State, m Member, p Proposal, _ Limits) error {
-	u, target, err := oneTarget(s, p)
+	_, target, err := oneTarget(s, p)
 	if err != nil {
 		return err
 	}
@@ -129,9 +129,8 @@ func decideRole(s *State, m Member, p Proposal, _ Limits) error {
 	if target.Role == p.Change.Role {
 		return fault.Invalid("role", "the member has this role already")
 	}
-	// The last owner who steps down may be the heir: then nothing would change.
-	if s.withRole(u, p.Change.Role).Members[u].Role == target.Role {
-		return fault.Invalid("role", "nobody else can be the owner: make another member an owner first")
+	if target.Role == Owner && s.owners() == 1 {
+		return fault.Invalid("role", "there is no other owner: make another member an owner first")
 	}
 	return nil
 }

@@ -72,6 +72,17 @@ func (s *State) Peer(u id.User) id.User {
 	return ""
 }
 
+// owners counts the joined owners.
+func (s *State) owners() int {
+	n := 0
+	for _, m := range s.Members {
+		if m.Membership == Joined && m.Role == Owner {
+			n++
+		}
+	}
+	return n
+}
+
 // Visible tells the range of seq a user may read, given the head. ok is false for those who never were members.
 func (s *State) Visible(u id.User, head int64) (from, to int64, ok bool) {
 	m, ok := s.Member(u)
@@ -156,15 +167,6 @@ func (s *State) setRole(u id.User, role string) {
 		m.Role = role
 		s.Members[u] = m
 	}
-}
-
-// withRole is the state after a change of role.
-func (s *State) withRole(u id.User, role string) *State {
-	next := *s
-	next.Members = maps.Clone(s.Members)
-	next.setRole(u, role)
-	next.promote()
-	return &next
 }
 
 // promote keeps the rule that a group with members has an owner: the longest-standing admin, else member, follows; the
