@@ -129,8 +129,3 @@ func ids(list []*actor) []string {
 
 // temp makes a tempId.
 func (a *actor) temp() string { return fmt.Sprintf("t-%016x", a.t.Rand.Uint64()) }
-
-// unique makes a word that no other message has.
-func (a *actor) unique(prefix string) string {
-	return fmt.Sprintf("%s-%012x", prefix, a.t.Rand.Uint64()>>16)
-}

@@ -53,9 +53,6 @@ func should(c *suite.Case)        { c.Level = suite.Should }
 
 func lab(hooks ...string) option { return func(c *suite.Case) { c.Needs.Lab = hooks } }
 
-// accounts is for cases that lease accounts themselves.
-func accounts(n int) option { return func(c *suite.Case) { c.Needs.Accounts = n } }
-
 // last keeps a case behind all others: it uses up what the server allows.
 func last(c *suite.Case) { c.Parallel, c.Last = false, true }
 

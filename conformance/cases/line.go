@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a case waits for something that ought to come at once.
-const patience = 5 * time.Second
+const patience = 8 * time.Second
 
 // line is an open socket of an actor.
 type line struct {

@@ -88,7 +88,7 @@ func TestRun_EveryWayToEndHasItsStatus(t *testing.T) {
 		Fail:       func(t *T) { t.Expect(1 > 2, "seq is %d, want %d", 1, 2) },
 		Skip:       func(t *T) { t.Skip("not claimed") },
 		Impossible: func(t *T) { t.Impossible("no lab") },
-		Error:      func(*T) { var m map[string]int; m["x"] = 1 },
+		Error:      func(t *T) { t.Lease(0, false)[0].Spend() },
 	} {
 		r := one(t, e, &Case{Run: f})
 		if r.Status != want {
@@ -261,7 +261,8 @@ func TestRun_RandomStepsFollowFromTheSeed(t *testing.T) {
 		one(t, env(t, &fake{}, Options{Seed: seed}), &Case{Run: func(t *T) { n = t.Rand.Uint64() }})
 		return n
 	}
-	if draw(1) != draw(1) || draw(1) == draw(2) {
+	first, again, other := draw(1), draw(1), draw(2)
+	if first != again || first == other {
 		t.Error("the seed does not decide")
 	}
 }
