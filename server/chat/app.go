@@ -27,6 +27,7 @@ type app struct {
 
 	live    bool // connected and caught up
 	greeted bool // the list was shown
+	fetched bool // the whole list is known: what sync tells on resuming is only what moved
 	told    bool // the loss of the connection was told
 	leaving bool
 }
@@ -57,7 +58,7 @@ func (a *app) run(ctx context.Context) error {
 	for !a.leaving {
 		select {
 		case u := <-a.client.Events():
-			a.update(u)
+			a.update(ctx, u)
 		case in := <-lines:
 			if in.err != nil {
 				a.leaving = true
@@ -95,7 +96,7 @@ func (a *app) flush(ctx context.Context, ended <-chan error) error {
 	for a.client.Unsent() > 0 {
 		select {
 		case u := <-a.client.Events():
-			a.update(u)
+			a.update(ctx, u)
 		case err := <-ended:
 			return err
 		case <-ctx.Done():
@@ -106,7 +107,7 @@ func (a *app) flush(ctx context.Context, ended <-chan error) error {
 	for {
 		select {
 		case u := <-a.client.Events():
-			a.update(u)
+			a.update(ctx, u)
 		default:
 			return nil
 		}
@@ -114,7 +115,7 @@ func (a *app) flush(ctx context.Context, ended <-chan error) error {
 }
 
 // update shows what the SDK told.
-func (a *app) update(u sdk.Update) {
+func (a *app) update(ctx context.Context, u sdk.Update) {
 	switch u := u.(type) {
 	case sdk.Message:
 		a.message(u.Event)
@@ -136,11 +137,11 @@ func (a *app) update(u sdk.Update) {
 	case sdk.Summary:
 		a.learn(u.Conversation)
 	case sdk.Connection:
-		a.connection(u)
+		a.connection(ctx, u)
 	}
 }
 
-func (a *app) connection(u sdk.Connection) {
+func (a *app) connection(ctx context.Context, u sdk.Connection) {
 	switch u.State {
 	case sdk.Live:
 		a.live = true
@@ -148,9 +149,9 @@ func (a *app) connection(u sdk.Connection) {
 			a.screen.print("connected")
 		}
 		a.told = false
-		if !a.greeted {
+		if !a.greeted && !a.leaving {
 			a.greeted = true
-			a.showList()
+			a.greet(ctx)
 		}
 	case sdk.Waiting:
 		a.live = false

@@ -74,7 +74,7 @@ func connected() sdk.Connection { return sdk.Connection{State: sdk.Live} }
 
 func (a *app) all(us ...sdk.Update) {
 	for _, u := range us {
-		a.update(u)
+		a.update(context.Background(), u)
 	}
 	a.redraw()
 }

@@ -136,12 +136,8 @@ func (a *app) cmdHelp(context.Context, []string) error {
 }
 
 func (a *app) cmdList(ctx context.Context, _ []string) error {
-	all, err := a.client.AllConversations(ctx)
-	if err != nil {
+	if err := a.fetchList(ctx); err != nil {
 		a.screen.print("! " + explain(err) + "; this is as known:")
-	}
-	for _, c := range all {
-		a.learn(c)
 	}
 	a.showList()
 	return nil
@@ -168,8 +164,8 @@ func (a *app) cmdGroup(ctx context.Context, args []string) error {
 }
 
 func (a *app) cmdOpen(ctx context.Context, args []string) error {
-	if len(a.listed) == 0 {
-		a.list()
+	if err := a.needList(ctx); err != nil {
+		return err
 	}
 	n, err := strconv.Atoi(args[0])
 	if err != nil || n < 1 || n > len(a.listed) {

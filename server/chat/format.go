@@ -3,7 +3,6 @@
 package chat
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -89,22 +88,4 @@ func clock(ms int64, now time.Time) string {
 		return t.Format("15:04")
 	}
 	return t.Format("Jan 2 15:04")
-}
-
-// showList prints the conversations with their numbers.
-func (a *app) showList() {
-	all := a.list()
-	if len(all) == 0 {
-		a.screen.print("No conversations yet: /dm NAME begins one.")
-	}
-	for i, c := range all {
-		line := fmt.Sprintf("%3d  %s", i+1, a.title(c))
-		if c.UnreadCount > 0 {
-			line += fmt.Sprintf(" (%d unread)", c.UnreadCount)
-		}
-		if m := c.LastMessage; m != nil && m.Type == frame.TypeMessage {
-			line += "  " + a.person(m.SenderID) + ": " + short(clean(contentOf(*m)), 50)
-		}
-		a.screen.print(line)
-	}
 }
