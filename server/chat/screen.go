@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -38,9 +37,9 @@ func openScreen(plain bool, in, out *os.File) (screen, error) {
 	t := term.NewTerminal(struct {
 		io.Reader
 		io.Writer
-	}{in, out}, "> ")
+	}{in, out}, firstPrompt)
 	t.SetBracketedPasteMode(true)
-	s := &terminal{t: t, in: in, out: out, restore: old}
+	s := &terminal{t: t, in: in, out: out, restore: old, shown: firstPrompt}
 	s.fit()
 	return s, nil
 }
@@ -64,6 +63,11 @@ func (p *plainScreen) read() (string, error) {
 func (p *plainScreen) print(line string) { _, _ = fmt.Fprintln(p.out, line) }
 func (p *plainScreen) prompt(string)     {}
 func (p *plainScreen) close()            {}
+
+const firstPrompt = "> "
+
+// toRowStart clears the row. The line editor did that before, but counts runes: after a wide one it stops short.
+const toRowStart = "\r\x1b[K"
 
 // terminal is a raw terminal with line editing.
 type terminal struct {
@@ -104,10 +108,11 @@ func (s *terminal) read() (string, error) {
 
 func (s *terminal) print(line string) {
 	s.fit()
-	_, _ = s.t.Write([]byte(line + "\n"))
+	_, _ = s.t.Write([]byte(toRowStart + line + "\n"))
 }
 
 func (s *terminal) prompt(p string) {
+	p = narrow(p)
 	s.mu.Lock()
 	same := p == s.shown
 	s.shown = p
@@ -117,29 +122,21 @@ func (s *terminal) prompt(p string) {
 	}
 	s.fit()
 	s.t.SetPrompt(p)
-	_, _ = s.t.Write(nil) // Draws the prompt anew.
+	_, _ = s.t.Write([]byte(toRowStart)) // Draws the prompt anew.
 }
 
-// wipe takes the typed line away, which the app shows in its own way, if it surely stands on one row. Runes outside
-// ASCII may take two columns.
+// wipe takes the typed line away, which the app shows in its own way: all rows it stood on.
 func (s *terminal) wipe(line string) {
+	s.fit()
 	s.mu.Lock()
-	columns := 2*utf8.RuneCountInString(s.shown+line) - ascii(s.shown+line)
-	fits := columns < s.width
+	rows, known := 0, s.width > 0
+	if known {
+		rows = rowsAbove(s.shown+line, s.width)
+	}
 	s.mu.Unlock()
-	if fits {
-		_, _ = s.t.Write([]byte("\x1b[1A\r\x1b[2K"))
+	if known {
+		_, _ = fmt.Fprintf(s.t, "\x1b[%dA\r\x1b[J", rows)
 	}
-}
-
-func ascii(s string) int {
-	n := 0
-	for i := range len(s) {
-		if s[i] < utf8.RuneSelf {
-			n++
-		}
-	}
-	return n
 }
 
 func (s *terminal) close() {

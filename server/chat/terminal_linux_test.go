@@ -149,3 +149,33 @@ func TestTerminal_DecliningRegistersNothing(t *testing.T) {
 		t.Errorf("%d registrations", n)
 	}
 }
+
+// loggedIn is a terminal of alice, connected.
+func loggedIn(t *testing.T, f *sdktest.Server) *pty {
+	t.Helper()
+	t.Setenv("PARLEY_PASSWORD", "correct horse")
+	p := openPty(t, "--server", f.URL, "--user", "alice", "--state", t.TempDir(), "--register")
+	p.expect("connected")
+	return p
+}
+
+func TestTerminal_TypedLineOfManyRowsIsShownOnce(t *testing.T) {
+	p := loggedIn(t, sdktest.New(t))
+	p.keys("/dm bob\r")
+	p.expect("── bob ──")
+	p.expect("bob> ")
+	long := strings.Repeat("日", 39)
+	p.keys(long + "\r")
+	p.expect("\x1b[2A\r\x1b[J")
+	p.expect(" you: " + long + "\r\n")
+	if strings.Contains(p.screen(), "\x1b[3A") {
+		t.Error("a row above the typed line is wiped")
+	}
+}
+
+func TestTerminal_PromptHoldsOnlyWhatTakesOneColumn(t *testing.T) {
+	p := loggedIn(t, sdktest.New(t))
+	p.keys("/group \"🚀 crew\"\r")
+	p.expect("── 🚀 crew ──\r\n")
+	p.expect("? crew> ")
+}
