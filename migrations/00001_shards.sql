@@ -4,6 +4,7 @@
 CREATE TABLE shards (
     shard       int PRIMARY KEY,
     shard_count int    NOT NULL,             -- fixed when the deployment was created
+    prepared    boolean NOT NULL DEFAULT false, -- its partitions exist
     owner       text   NOT NULL DEFAULT '',  -- node id of the lease holder
     epoch       bigint NOT NULL DEFAULT 0,   -- raised by each new owner; every commit checks it
     lease_until timestamptz NOT NULL DEFAULT '-infinity',

@@ -199,7 +199,7 @@ func TestSchemas_HaveExactlyTheMembersOfTheGoTypes(t *testing.T) {
 		"problem": rest.Problem{}, "Register": rest.Register{}, "Login": rest.Login{}, "Refresh": rest.Refresh{},
 		"Session": rest.Session{}, "Device": rest.Device{}, "Devices": rest.Devices{}, "ChangePassword": rest.ChangePassword{},
 		"Deactivate": rest.Deactivate{}, "Profile": rest.Profile{}, "EditProfile": rest.EditProfile{}, "Ticket": rest.Ticket{},
-		"CreateConversation": rest.CreateConversation{}, "EditConversation": rest.EditConversation{}, "AddMembers": rest.AddMembers{},
+		"CreateConversation": rest.CreateConversation{}, "EditConversation": rest.EditConversation{}, "AddMembers": rest.AddMembers{}, "Acknowledge": rest.Acknowledge{},
 		"EditMember": rest.EditMember{}, "Member": rest.Member{}, "Members": rest.Members{}, "Conversations": rest.Conversations{},
 		"Messages": rest.Messages{}, "Discovery": rest.Discovery{}, "Software": rest.Software{},
 	} {

@@ -45,6 +45,9 @@ func (s *Store) migrateDatabase(ctx context.Context, db *database) error {
 		return err
 	}
 	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(7061726)`) }()
+	if err := s.declareShards(ctx, conn, db.shards); err != nil {
+		return err
+	}
 	for _, n := range db.shards {
 		if err := s.prepareShard(ctx, conn, n); err != nil {
 			return fmt.Errorf("shard %d: %w", n, err)
@@ -69,16 +72,9 @@ func runGoose(ctx context.Context, pool *pgxpool.Pool) error {
 }
 
 func (s *Store) prepareShard(ctx context.Context, conn *pgxpool.Conn, n id.Shard) error {
-	var have, count int
-	err := conn.QueryRow(ctx, `SELECT count(*), coalesce(max(shard_count), 0) FROM shards WHERE shard = $1`, n).Scan(&have, &count)
-	if err != nil {
+	var prepared bool
+	if err := conn.QueryRow(ctx, `SELECT prepared FROM shards WHERE shard = $1`, n).Scan(&prepared); err != nil || prepared {
 		return err
-	}
-	if have == 1 {
-		if count != s.count {
-			return fmt.Errorf("the database was made for %d shards, the configuration says %d: the number is fixed at creation", count, s.count)
-		}
-		return nil
 	}
 	tx, err := conn.Begin(ctx)
 	if err != nil {
@@ -95,7 +91,7 @@ func (s *Store) prepareShard(ctx context.Context, conn *pgxpool.Conn, n id.Shard
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO shards (shard, shard_count) VALUES ($1, $2)`, n, s.count); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE shards SET prepared = true WHERE shard = $1`, n); err != nil {
 		return err
 	}
 	return tx.Commit(ctx)

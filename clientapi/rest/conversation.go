@@ -50,6 +50,11 @@ func ConversationRoutes(o *op.Conversations) []Route {
 			in.ConversationID = c.Param("conversationId")
 			return o.Send(c.Context(), c.Caller, in)
 		})},
+		{Method: "POST", Path: conversationPath + "/receipts", Auth: true, Status: 204, Handle: Body(func(c *Call, in wire.Acknowledge) (any, error) {
+			return nil, o.Receive(c.Context(), c.Caller, frame.Delivery{
+				ConversationID: c.Param("conversationId"), MessageID: in.MessageID, Status: in.Status,
+			})
+		})},
 	}, memberRoutes(o)...)
 }
 

@@ -38,6 +38,7 @@ type group struct {
 
 	flushedAt, receiptsAt time.Time // writer's
 	renewedAt             time.Time // keeper's
+	complainedAt          time.Time // keeper's
 }
 
 func newGroup(t *Timeline, index int) *group {

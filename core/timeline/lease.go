@@ -16,6 +16,8 @@ import (
 )
 
 const (
+	// complainEvery is the pause between two lines in the log while shards are not owned.
+	complainEvery = 10 * time.Second
 	// acquireEvery is the pause between tries to take leases that are held elsewhere or whose database is away.
 	acquireEvery = 200 * time.Millisecond
 	// acquireAtOnce bounds the shards taken in one go, so that replaying them does not outlast their leases.
@@ -27,9 +29,7 @@ const (
 // keepLeases takes the leases of the group's shards, renews them, and takes them again after a doubt.
 func (g *group) keepLeases(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if err := g.acquire(ctx); err != nil && ctx.Err() == nil {
-			g.t.Log.Warn("cannot take shard leases yet", slog.Int("database", g.index), slog.Any("error", err))
-		}
+		g.complain(ctx, g.acquire(ctx))
 		pause := g.t.LeaseTTL / 3
 		if len(g.missing()) > 0 || time.Since(g.renewedAt) > g.t.LeaseTTL/2 {
 			pause = min(pause, acquireEvery)
@@ -42,6 +42,24 @@ func (g *group) keepLeases(ctx context.Context) error {
 		g.renew(ctx)
 	}
 	return nil
+}
+
+// complain tells the operator why shards are not owned, once in a while.
+func (g *group) complain(ctx context.Context, err error) {
+	missing := len(g.missing())
+	if missing == 0 || ctx.Err() != nil {
+		g.complainedAt = time.Time{}
+		return
+	}
+	if time.Since(g.complainedAt) < complainEvery {
+		return
+	}
+	g.complainedAt = time.Now()
+	if err != nil {
+		g.t.Log.Warn("cannot take shard leases yet", slog.Int("database", g.index), slog.Any("error", err))
+		return
+	}
+	g.t.Log.Warn("shards are held by another node; waiting for them", slog.Int("database", g.index), slog.Int("shards", missing))
 }
 
 // missing lists the shards that are not owned.

@@ -16,6 +16,13 @@ type EditConversation struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// Acknowledge is the body of POST /api/v1/conversations/{id}/receipts (204): the REST form of delivery_ack. It covers every message
+// up to this one.
+type Acknowledge struct {
+	MessageID string `json:"messageId"`
+	Status    string `json:"status"` // delivered, read
+}
+
 // AddMembers is the body of POST /api/v1/conversations/{id}/members.
 type AddMembers struct {
 	UserIDs []string `json:"userIds"`

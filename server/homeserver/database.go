@@ -20,7 +20,7 @@ const startTimeout = 60 * time.Second
 
 // openDatabase starts the private PostgreSQL if the configuration names no other, opens the store and migrates it. cluster is
 // nil with a configured database.
-func openDatabase(ctx context.Context, cfg config.Config, log *slog.Logger) (st *store.Store, cluster *privatepg.Cluster, err error) {
+func openDatabase(ctx context.Context, cfg config.Config, who store.Identity, log *slog.Logger) (st *store.Store, cluster *privatepg.Cluster, err error) {
 	list := databases(cfg)
 	if len(list) == 0 {
 		cluster, err = privatepg.Open(ctx, privatepg.Options{Dir: filepath.Join(cfg.DataDir, "postgres"), Log: log})
@@ -33,6 +33,9 @@ func openDatabase(ctx context.Context, cfg config.Config, log *slog.Logger) (st 
 	if err == nil {
 		if err = waitAnswer(ctx, st, log); err == nil {
 			err = st.Migrate(ctx)
+		}
+		if err == nil {
+			err = st.Claim(ctx, who)
 		}
 	}
 	if err != nil {

@@ -82,14 +82,14 @@ func (h *Homeserver) open(ctx context.Context) (err error) {
 		return err
 	}
 	if h.listener, err = net.Listen("tcp", h.cfg.Listen); err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return fmt.Errorf("%w; another address is set by listen in the configuration or PARLEY_LISTEN", err)
 	}
 	if h.cfg.Metrics.Listen != "" {
 		if h.monitor, err = net.Listen("tcp", h.cfg.Metrics.Listen); err != nil {
 			return fmt.Errorf("listen for metrics: %w", err)
 		}
 	}
-	if h.store, h.cluster, err = openDatabase(ctx, h.cfg, h.log); err != nil {
+	if h.store, h.cluster, err = openDatabase(ctx, h.cfg, store.Identity{Server: id.Server(h.cfg.ServerName), PublicKey: h.identity.public()}, h.log); err != nil {
 		return err
 	}
 	h.assemble()
@@ -181,7 +181,9 @@ func (h *Homeserver) Run(ctx context.Context) error {
 	}
 	h.store.Close()
 	stopDatabase()
-	return errors.Join(err, lower.Wait())
+	err = errors.Join(err, lower.Wait())
+	h.log.Info("stopped")
+	return err
 }
 
 // Close lets go what New took. After Run it does nothing more.

@@ -50,6 +50,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		answer(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /readyz", h.ready)
+	mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound)) // Who opens the address in a browser wants to read.
 	mux.HandleFunc("GET /.well-known/parley/client", h.discovery)
 	mux.HandleFunc("GET /.well-known/parley/server", h.serverKeys)
 	h.measure()

@@ -40,7 +40,7 @@ func openIdentity(dir, node string, name id.Server) (*identity, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close()
-		return nil, fmt.Errorf("data folder %s is used by another running server", dir)
+		return nil, fmt.Errorf("data folder %s is used by another running server; PARLEY_DATA_DIR names another folder", absolute(dir))
 	}
 	i := &identity{node: node, name: name, lock: lock}
 	if err := i.read(dir); err != nil {
@@ -77,6 +77,13 @@ func (i *identity) read(dir string) error {
 }
 
 func (i *identity) public() ed25519.PublicKey { return i.key.Public().(ed25519.PublicKey) }
+
+func absolute(dir string) string {
+	if a, err := filepath.Abs(dir); err == nil {
+		return a
+	}
+	return dir
+}
 
 // Sign implements op.Signer.
 func (i *identity) Sign(c event.Checkpoint) (event.Signature, error) {

@@ -150,6 +150,11 @@ async function messages(ask) {
   const lost = { conversationId: unknownConversation };
   await ask("sendMessage", "404 unknown_conversation", { as: alice, names: lost, body: { tempId: "t-8", contentType: "text", content: "Anyone?" } });
 
+  const receipt = (want, body, as = bob) => ask("sendReceipt", want, { as, names, body });
+  await receipt(204, { messageId: ack.messageId, status: "read" });
+  await receipt("400 invalid_field", { messageId: ack.messageId, status: "seen" });
+  await receipt("404 unknown_message", { messageId: unknownULID, status: "read" });
+
   const list = (want, query) => ask("listMessages", want, { as: bob, names, query });
   const newest = await list(200, { limit: 2 });
   const older = await list(200, { limit: 200, cursor: newest.nextCursor });
