@@ -152,7 +152,6 @@ async function messages(ask) {
 
   const receipt = (want, body, as = bob) => ask("sendReceipt", want, { as, names, body });
   await receipt(204, { messageId: ack.messageId, status: "read" });
-  await receipt("400 invalid_field", { messageId: ack.messageId, status: "seen" });
   await receipt("404 unknown_message", { messageId: unknownULID, status: "read" });
 
   const list = (want, query) => ask("listMessages", want, { as: bob, names, query });
