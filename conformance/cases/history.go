@@ -107,6 +107,7 @@ func receipts() []*suite.Case {
 	a.add("RECEIPT-COVERS", "a receipt covers what is before it; read moves both pointers", "CONV-RECEIPT-2 CONV-RECEIPT-3", receiptCovers)
 	a.add("RECEIPT-DELIVERED", "the movements reach the other members", "CONV-RECEIPT-4", receiptDelivered)
 	a.add("RECEIPT-UNKNOWN", "a receipt names a message the member may read", "CONV-RECEIPT-5", receiptUnknown)
+	a.add("RECEIPT-REST", "a receipt by REST and one by frame are alike", "CONV-RECEIPT-7 CONV-RECEIPT-3 CONV-RECEIPT-5", receiptREST)
 	a.add("RECEIPT-STATUS", "the status of own messages follows the peer, in direct conversations only", "CONV-RECEIPT-6", receiptStatus)
 	return a.list
 }
@@ -176,6 +177,29 @@ func receiptUnknown(t *suite.T, a, b *actor) {
 	l.say("delivery_ack", object{"conversationId": k.id, "messageId": k.send(a, "x").At("messageId").Text(), "status": "seen"})
 	l.error("invalid_field")
 	t.Expect(k.see(b).At("readSeq").Int() == 0, "a refused receipt moved the pointer to %v", k.see(b).At("readSeq"))
+}
+
+func receiptREST(t *suite.T, a, b *actor) {
+	k, other := a.group(b), a.group(b)
+	one, three := k.send(a, "1").At("messageId").Text(), k.sendN(a, 2).At("messageId").Text()
+	foreign := other.send(a, "x").At("messageId").Text()
+	receipt := func(id, status string) client.Request {
+		return post(k.path("/receipts"), object{"messageId": id, "status": status})
+	}
+	la := a.online("")
+	b.ok(http.StatusNoContent, receipt(three, "delivered"))
+	t.Eventually(patience, "the delivered pointer is at 3", func() bool { return k.see(b).At("deliveredSeq").Int() == 3 })
+	t.Expect(k.see(b).At("readSeq").Int() == 0, "delivered moved the read pointer")
+	b.ok(http.StatusNoContent, receipt(three, "read"))
+	b.ok(http.StatusNoContent, receipt(one, "read"))
+	t.Eventually(patience, "the read pointer is at 3", func() bool { return k.see(b).At("readSeq").Int() == 3 })
+	f := la.find("the delivery_ack read of bob", func(f client.Frame) bool {
+		return f.Type == "delivery_ack" && f.Data.At("conversationId").Text() == k.id && f.Data.At("status").Text() == "read"
+	})
+	t.Expect(f.Data.At("userId").Text() == b.id && f.Data.At("seq").Int() == 3, "the delivery_ack is of %v at %v", f.Data.At("userId"), f.Data.At("seq"))
+	b.refused("unknown_message", receipt(foreign, "read"))
+	b.refused("invalid_field", receipt(three, "seen"))
+	b.refused("invalid_field", post(k.path("/receipts"), object{"status": "read"}))
 }
 
 func receiptStatus(t *suite.T, a, b *actor) {
