@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 	"parley.chat/sdk"
 )
@@ -157,9 +158,18 @@ func (a *app) connection(ctx context.Context, u sdk.Connection) {
 		a.live = false
 		if !a.told {
 			a.told = true
-			a.screen.print("reconnecting…")
+			a.screen.print(lost(u.Err))
 		}
 	}
+}
+
+// lost tells why the connection is down, if that is known.
+func lost(err error) string {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return explain(f) + "; trying again"
+	}
+	return "cannot reach the server (" + outage(err) + "); trying again"
 }
 
 // message shows a message, unless it is of this run and stands there already.
@@ -236,6 +246,15 @@ func (a *app) line(ctx context.Context, s string) {
 			a.leaving = true
 			return
 		}
-		a.screen.print("! " + explain(err))
+		a.fail(err)
 	}
+}
+
+// fail tells that a command failed, and what to do if only the way to the server did.
+func (a *app) fail(err error) {
+	next := ""
+	if unreachable(err) {
+		next = "; type it again when connected"
+	}
+	a.screen.print("! " + explain(err) + next)
 }

@@ -87,7 +87,7 @@ func TestApp_ConnectionStateIsToldOncePerOutage(t *testing.T) {
 		t.Errorf("prompt %q", p.shown)
 	}
 	a.all(waiting, waiting, sdk.Connection{State: sdk.Connecting}, waiting, connected())
-	if d := cmp.Diff([]string{"reconnecting…", "connected", "No conversations yet: /dm NAME begins one."}, p.took()); d != "" {
+	if d := cmp.Diff([]string{"cannot reach the server (connection lost); trying again", "connected", "No conversations yet: /dm NAME begins one."}, p.took()); d != "" {
 		t.Error(d)
 	}
 	a.all(connected())
@@ -212,9 +212,9 @@ func TestApp_CommandsFailWithoutHarm(t *testing.T) {
 	f := sdktest.New(t)
 	a, p := appOf(t, f, true)
 	for line, want := range map[string]string{
-		"/history":      "! no conversation is open: /open N or /dm NAME",
-		"text":          "! no conversation is open: /open N or /dm NAME",
-		"/open x":       "! no conversation x in the list",
+		"/history":      "! no conversation is open: /list, then /open N, or /dm NAME",
+		"text":          "! no conversation is open: /list, then /open N, or /dm NAME",
+		"/open x":       "! no conversation \"x\": /list shows them, /dm NAME begins one",
 		`/group "open`:  "! a quote is not closed",
 		"/rename":       "! usage: /rename NAME",
 		"/\x1b[31mevil": "! unknown command /\uFFFD[31mevil; /help lists them",
@@ -283,9 +283,9 @@ func TestExplain_SpeaksToPeople(t *testing.T) {
 		"this device was logged out; start again to log in": fault.New(fault.DeviceRemoved, "x"),
 		"bad\uFFFDtoken (give one with --register-token)":   fault.New(fault.RegistrationTokenInvalid, "bad\x1btoken"),
 		"slow down": fault.New(fault.RateLimited, "slow down"),
-		"cannot reach the server: dial: connection refused": &url.Error{Op: "Post", URL: "http://x/login", Err: refused},
-		"the server does not answer":                        &url.Error{Op: "Get", URL: "http://x", Err: context.DeadlineExceeded},
-		"plain":                                             errors.New("plain"),
+		"cannot reach the server (connection refused)": &url.Error{Op: "Post", URL: "http://x/login", Err: refused},
+		"cannot reach the server (no answer)":          &url.Error{Op: "Get", URL: "http://x", Err: context.DeadlineExceeded},
+		"plain":                                        errors.New("plain"),
 	}
 	for want, err := range cases {
 		if got := explain(err); got != want {

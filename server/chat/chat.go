@@ -8,13 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 
 	"golang.org/x/term"
 
-	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 )
 
@@ -33,7 +31,7 @@ func Main(ctx context.Context, args []string, in, out *os.File) int {
 		return 0
 	}
 	if err != nil {
-		_, _ = fmt.Fprintln(out, "parley chat:", clean(err.Error()))
+		_, _ = fmt.Fprintln(out, "parley chat:", explain(err))
 		return 2
 	}
 	if !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
@@ -91,26 +89,4 @@ func start(ctx context.Context, o options, in, out *os.File) error {
 	}
 	defer s.close()
 	return newApp(client, s, o.plain).run(ctx)
-}
-
-// explain says an error for people: a fault by its message, and what to do about it where that is known.
-func explain(err error) string {
-	var f *fault.Error
-	var away *url.Error
-	switch {
-	case errors.As(err, &f):
-	case errors.As(err, &away) && away.Timeout():
-		return "the server does not answer"
-	case errors.As(err, &away):
-		return "cannot reach the server: " + clean(away.Err.Error())
-	default:
-		return clean(err.Error())
-	}
-	switch f.Code {
-	case fault.DeviceRemoved, fault.RefreshInvalid:
-		return "this device was logged out; start again to log in"
-	case fault.RegistrationTokenInvalid:
-		return clean(f.Message) + " (give one with --register-token)"
-	}
-	return clean(f.Message)
 }

@@ -174,7 +174,7 @@ func TestChat_GroupCommands(t *testing.T) {
 	bob.enter("/nonsense")
 	bob.expect("unknown command /nonsense")
 	bob.enter("/open 7")
-	bob.expect("no conversation 7")
+	bob.expect(`no conversation "7"`)
 	bob.enter("/dm")
 	bob.expect("usage: /dm NAME")
 }
@@ -182,7 +182,7 @@ func TestChat_GroupCommands(t *testing.T) {
 func TestChat_HostileTextIsDefused(t *testing.T) {
 	f := sdktest.New(t)
 	bob := talk(t, f, "bob", t.TempDir())
-	bob.expect("connected")
+	bob.expect("No conversations yet")
 	conv := f.Converse("alice@x", "bob@x")
 	bob.expect("created the conversation")
 	f.Say(conv, "alice@x", "a\x1b[2Jb\nc\u202Ed")
@@ -200,7 +200,7 @@ func TestChat_ReconnectsAndShowsWhatCameMeanwhile(t *testing.T) {
 	f.OnLive = func(frame.Event) []frame.Event { return nil }
 	f.CloseAll(websocket.StatusAbnormalClosure)
 	conv := ""
-	bob.expect("reconnecting…")
+	bob.expect("trying again")
 	bob.expect("connected")
 	for _, c := range f.Conversations() {
 		conv = c

@@ -29,7 +29,7 @@ func commands() map[string]command {
 		"/list":    {"/list", "the conversations, numbered", 0, false, (*app).cmdList},
 		"/dm":      {"/dm NAME", "open the direct conversation with someone", 1, false, (*app).cmdDirect},
 		"/group":   {"/group NAME [USER…]", "make a group; quote a name with spaces", 1, false, (*app).cmdGroup},
-		"/open":    {"/open N", "open a conversation of the list", 1, false, (*app).cmdOpen},
+		"/open":    {"/open N|NAME", "open a conversation by its number in the list or its name", 1, false, (*app).cmdOpen},
 		"/members": {"/members", "who is in it", 0, true, (*app).cmdMembers},
 		"/add":     {"/add USER…", "add members", 1, true, (*app).cmdAdd},
 		"/remove":  {"/remove USER", "remove a member", 1, true, (*app).cmdRemove},
@@ -68,7 +68,7 @@ func (a *app) do(ctx context.Context, s string) error {
 	case len(words)-1 < c.need:
 		return errors.New("usage: " + c.usage)
 	case c.inside && a.open == "":
-		return errors.New("no conversation is open: /open N or /dm NAME")
+		return errors.New("no conversation is open: /list, then /open N, or /dm NAME")
 	}
 	return c.do(a, ctx, words[1:])
 }
@@ -104,7 +104,7 @@ func split(s string) ([]string, error) {
 
 func (a *app) send(ctx context.Context, text string) error {
 	if a.open == "" {
-		return errors.New("no conversation is open: /open N or /dm NAME")
+		return errors.New("no conversation is open: /list, then /open N, or /dm NAME")
 	}
 	tempID, err := a.client.SendAsync(ctx, frame.Send{ConversationID: a.open, Content: text})
 	if err != nil {
@@ -144,34 +144,38 @@ func (a *app) cmdList(ctx context.Context, _ []string) error {
 }
 
 func (a *app) cmdDirect(ctx context.Context, args []string) error {
-	c, err := a.client.CreateDirect(ctx, a.userID(args[0]))
+	peer, err := a.userID(args[0])
 	if err != nil {
 		return err
+	}
+	if peer == a.self {
+		return errors.New("that is you: /dm takes the name of someone else")
+	}
+	c, err := a.client.CreateDirect(ctx, peer)
+	if err != nil {
+		return a.aboutUsers(err, peer)
 	}
 	return a.enter(ctx, c)
 }
 
 func (a *app) cmdGroup(ctx context.Context, args []string) error {
-	var members []string
-	for _, u := range args[1:] {
-		members = append(members, a.userID(u))
+	members, err := a.userIDs(args[1:])
+	if err != nil {
+		return err
 	}
 	c, err := a.client.CreateGroup(ctx, args[0], members...)
 	if err != nil {
-		return err
+		return a.aboutUsers(err, members...)
 	}
 	return a.enter(ctx, c)
 }
 
 func (a *app) cmdOpen(ctx context.Context, args []string) error {
-	if err := a.needList(ctx); err != nil {
+	chosen, err := a.choose(ctx, strings.Join(args, " "))
+	if err != nil {
 		return err
 	}
-	n, err := strconv.Atoi(args[0])
-	if err != nil || n < 1 || n > len(a.listed) {
-		return fmt.Errorf("no conversation %s in the list", args[0])
-	}
-	c, err := a.client.Conversation(ctx, a.listed[n-1])
+	c, err := a.client.Conversation(ctx, chosen)
 	if err != nil {
 		return err
 	}
@@ -246,15 +250,19 @@ func (a *app) cmdMembers(ctx context.Context, _ []string) error {
 }
 
 func (a *app) cmdAdd(ctx context.Context, args []string) error {
-	var users []string
-	for _, u := range args {
-		users = append(users, a.userID(u))
+	users, err := a.userIDs(args)
+	if err != nil {
+		return err
 	}
-	return a.client.AddMembers(ctx, a.open, users...)
+	return a.aboutUsers(a.client.AddMembers(ctx, a.open, users...), users...)
 }
 
 func (a *app) cmdRemove(ctx context.Context, args []string) error {
-	return a.client.RemoveMember(ctx, a.open, a.userID(args[0]))
+	user, err := a.userID(args[0])
+	if err != nil {
+		return err
+	}
+	return a.client.RemoveMember(ctx, a.open, user)
 }
 
 func (a *app) cmdLeave(ctx context.Context, _ []string) error {

@@ -50,15 +50,6 @@ func newModel(self string) *model { return &model{self: self, convs: map[string]
 // server is the server name of the own account.
 func (m *model) server() string { _, s, _ := strings.Cut(m.self, "@"); return s }
 
-// userID completes what the user typed: a name without a server is on the own server.
-func (m *model) userID(typed string) string {
-	typed = strings.ToLower(strings.TrimPrefix(typed, "@"))
-	if strings.Contains(typed, "@") {
-		return typed
-	}
-	return typed + "@" + m.server()
-}
-
 // person is a user id as it is shown.
 func (m *model) person(userID string) string {
 	if userID == m.self {
@@ -200,12 +191,17 @@ func (c *conv) moved() []*outgoing {
 	return out
 }
 
-// list numbers the conversations, newest first.
-func (m *model) list() []*conv {
+// current returns the conversations the user is in, newest first.
+func (m *model) current() []*conv {
 	all := slices.SortedFunc(maps.Values(m.convs), func(a, b *conv) int {
 		return cmp.Or(cmp.Compare(b.LastMessageAt, a.LastMessageAt), cmp.Compare(a.ConversationID, b.ConversationID))
 	})
-	all = slices.DeleteFunc(all, func(c *conv) bool { return c.Membership == "left" || c.Membership == "removed" })
+	return slices.DeleteFunc(all, func(c *conv) bool { return c.Membership == "left" || c.Membership == "removed" })
+}
+
+// list numbers the conversations, newest first.
+func (m *model) list() []*conv {
+	all := m.current()
 	m.listed = m.listed[:0]
 	for _, c := range all {
 		m.listed = append(m.listed, c.ConversationID)

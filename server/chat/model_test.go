@@ -14,8 +14,8 @@ import (
 func TestModel_UserIDsAreCompletedWithTheOwnServer(t *testing.T) {
 	m := newModel("alice@x.org")
 	for in, want := range map[string]string{"bob": "bob@x.org", "@Bob": "bob@x.org", "bob@y": "bob@y", "@bob@y": "bob@y"} {
-		if got := m.userID(in); got != want {
-			t.Errorf("userID(%q) = %q, want %q", in, got, want)
+		if got, err := m.userID(in); got != want || err != nil {
+			t.Errorf("userID(%q) = %q, %v, want %q", in, got, err, want)
 		}
 	}
 	for in, want := range map[string]string{"alice@x.org": "you", "bob@x.org": "bob", "bob@y": "bob@y", "b\x1b@y": "b\uFFFD@y"} {

@@ -23,6 +23,7 @@ type pty struct {
 	mu     sync.Mutex
 	seen   strings.Builder
 	code   chan int
+	ended  chan struct{}
 }
 
 func openPty(t *testing.T, args ...string) *pty {
@@ -46,12 +47,16 @@ func openPty(t *testing.T, args ...string) *pty {
 	if err != nil {
 		t.Skipf("no pseudo terminals here: %v", err)
 	}
-	p := &pty{t: t, master: master, code: make(chan int, 1)}
+	p := &pty{t: t, master: master, code: make(chan int, 1), ended: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { p.code <- Main(ctx, args, slave, slave) }()
+	go func() {
+		defer close(p.ended)
+		p.code <- Main(ctx, args, slave, slave)
+	}()
 	go p.follow()
 	t.Cleanup(func() {
 		cancel()
+		<-p.ended
 		_, _ = slave.Close(), master.Close()
 	})
 	return p

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"syscall"
+	"testing"
+
+	"parley.chat/protocol/fault"
+)
+
+func TestExplain_FieldsAreNamedInWords(t *testing.T) {
+	cases := map[string]error{
+		"a username must be short":            fault.Invalid("username", "must be short"),
+		"the password must be 8 to 256 bytes": fmt.Errorf("x: %w", fault.Invalid("password", "must be 8 to 256 bytes")),
+		"the group has this name already":     fault.Invalid("name", "the group has this name already"),
+		"avatarUrl must be a path":            fault.Invalid("avatarUrl", "must be a path"),
+		fault.Lookup(fault.Internal).Meaning:  &fault.Error{Code: fault.Internal},
+		"the input ended":                     io.EOF,
+	}
+	for want, err := range cases {
+		if got := explain(err); got != want {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
+}
+
+func TestExplain_TroubleOnTheWayIsNamedInWords(t *testing.T) {
+	dial := func(err error) error {
+		return &url.Error{Op: "Get", URL: "http://x/y", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}}
+	}
+	cases := map[string]error{
+		"connection refused": dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)),
+		"no such host":       dial(&net.DNSError{Err: "no such host", Name: "x"}),
+		"no network":         dial(os.NewSyscallError("connect", syscall.ENETUNREACH)),
+		"connection lost":    dial(errors.New("strange")),
+		"no answer":          context.DeadlineExceeded,
+	}
+	for want, err := range cases {
+		if got := explain(err); got != "cannot reach the server ("+want+")" {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
+}
