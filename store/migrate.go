@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -19,6 +20,7 @@ import (
 var partitioned = [...]string{
 	"conversations", "members", "user_conversations",
 	"users", "devices", "spent_tokens", "phone_numbers", "registration_tokens",
+	"events",
 }
 
 // Migrate brings every database to this release: migrations, then the rows and partitions of its shards. It is safe to run
@@ -71,9 +73,10 @@ func runGoose(ctx context.Context, pool *pgxpool.Pool) error {
 	return err
 }
 
+// prepareShard makes the partitions of a shard that are missing: all in a new database, those of new tables after an upgrade.
 func (s *Store) prepareShard(ctx context.Context, conn *pgxpool.Conn, n id.Shard) error {
-	var prepared bool
-	if err := conn.QueryRow(ctx, `SELECT prepared FROM shards WHERE shard = $1`, n).Scan(&prepared); err != nil || prepared {
+	missing, err := s.missingTables(ctx, conn, n)
+	if err != nil || len(missing) == 0 {
 		return err
 	}
 	tx, err := conn.Begin(ctx)
@@ -81,18 +84,24 @@ func (s *Store) prepareShard(ctx context.Context, conn *pgxpool.Conn, n id.Shard
 		return err
 	}
 	defer func() { _ = tx.Rollback(ctx) }()
-	for _, table := range partitioned {
-		if _, err := tx.Exec(ctx, fmt.Sprintf(`CREATE TABLE %[1]s_s%[2]d PARTITION OF %[1]s FOR VALUES IN (%[2]d)`, table, n)); err != nil {
-			return err
+	for _, table := range missing {
+		statements := []string{fmt.Sprintf(`CREATE TABLE %[1]s_s%[2]d PARTITION OF %[1]s FOR VALUES IN (%[2]d)`, table, n)}
+		if table == "events" {
+			statements = s.eventPartitionSQL(n)
 		}
-	}
-	for _, q := range s.eventPartitionSQL(n) {
-		if _, err := tx.Exec(ctx, q); err != nil {
-			return err
+		for _, q := range statements {
+			if _, err := tx.Exec(ctx, q); err != nil {
+				return err
+			}
 		}
-	}
-	if _, err := tx.Exec(ctx, `UPDATE shards SET prepared = true WHERE shard = $1`, n); err != nil {
-		return err
 	}
 	return tx.Commit(ctx)
+}
+
+func (s *Store) missingTables(ctx context.Context, conn *pgxpool.Conn, n id.Shard) ([]string, error) {
+	rows, err := conn.Query(ctx, `SELECT name FROM unnest($1::text[]) AS t(name) WHERE to_regclass(name || $2) IS NULL`, partitioned[:], fmt.Sprintf("_s%d", n))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }

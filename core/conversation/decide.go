@@ -18,6 +18,17 @@ type Proposal struct {
 	Sender id.User
 	Change frame.Change // of state events
 	Create event.Create // of create
+	At     int64        // hub time the event would have, Unix milliseconds
+	Target *Target      // of events about a message: what the log has there; nil if nothing the sender may read
+}
+
+// Target is the message that a proposal is about.
+type Target struct {
+	Seq    int64
+	Type   string
+	Sender id.User
+	Time   int64 // hub time, Unix milliseconds
+	Erased bool  // its content is gone
 }
 
 // Limits are the sizes a server may configure.
@@ -38,8 +49,8 @@ func Decide(s *State, p Proposal, l Limits) error {
 	if m.Membership != Joined {
 		return fault.New(fault.NotMember, "you are no longer a member of this conversation")
 	}
-	if p.Type == frame.TypeMessage {
-		return nil
+	if !ChangesState(p.Type) {
+		return decideMessage(s, m, p)
 	}
 	if s.Type() == event.Direct {
 		return fault.New(fault.DirectFixed, "a direct conversation keeps its two members and has no name")

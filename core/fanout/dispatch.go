@@ -63,6 +63,12 @@ func (f *Fanout) dispatch(ctx context.Context, w work) {
 	for i := range w.receipts {
 		f.receipt(ctx, &w.receipts[i])
 	}
+	for _, p := range w.passing {
+		for _, u := range p.To {
+			f.address(u, p.Except)
+		}
+		f.deliver(ctx, Note{Except: p.Except}, func() (*Frame, error) { return p.Frame, nil })
+	}
 	f.count.events.Add(uint64(len(w.events)))
 	f.count.receipts.Add(uint64(len(w.receipts)))
 }

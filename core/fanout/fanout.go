@@ -56,6 +56,7 @@ type Fanout struct {
 type work struct {
 	events   []Committed
 	receipts []Receipt
+	passing  []Passing
 }
 
 // New makes a Fanout and sets itself as the receiver of the bus. Call Run once.
@@ -109,6 +110,15 @@ func (f *Fanout) Receipts(ctx context.Context, receipts []Receipt) error {
 		receipts = receipts[n:]
 	}
 	return nil
+}
+
+// Tell queues a frame that is of the moment only: it has no place in the log, reaches the sessions that are live, and is
+// lost where there is no room. It never blocks.
+func (f *Fanout) Tell(p Passing) {
+	select {
+	case f.queue <- work{passing: []Passing{p}}:
+	default:
+	}
 }
 
 func (f *Fanout) enqueue(ctx context.Context, w work) error {

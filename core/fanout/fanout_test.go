@@ -202,3 +202,18 @@ func TestFrame_TheWireFormIsMadeOnce(t *testing.T) {
 		t.Errorf("made %d times, type %s", made, f.Type())
 	}
 }
+
+func TestTell_ReachesLiveSessionsAndIsDroppedWhenThereIsNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := New(Options{Queue: chunk})
+		alice, bob := register(f, "alice@a"), register(f, "bob@a")
+		frame := NewFrame("typing", []byte(`{"type":"typing","data":{}}`))
+		for range 2 { // The second finds no room.
+			f.Tell(Passing{Frame: frame, To: []id.User{"alice@a", "bob@a"}, Except: alice.ID()})
+		}
+		defer running(t, f)()
+		synctest.Wait()
+		expect(t, alice)
+		expect(t, bob, "0")
+	})
+}

@@ -19,7 +19,15 @@ type Committed = conversation.Committed
 // Receipt is a pointer of one member after a flush.
 type Receipt = conversation.Receipt
 
-// Note is what a node gets: a frame, its place and its receivers. It is immutable and shared by all receivers.
+// Passing is a frame of the moment for the sessions of users: typing, presence, a change of one's own account.
+type Passing struct {
+	Frame  *Frame
+	To     []id.User
+	Except string // id of the session that does not get it, "" if all do
+}
+
+// Note is what a node gets: a frame, its place and its receivers. It is immutable and shared by all receivers. Without a Pos
+// and a Mark the frame is of the moment and has no place.
 type Note struct {
 	Shard          id.Shard
 	Pos            int64 // of events, above 0

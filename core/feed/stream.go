@@ -97,6 +97,10 @@ func (s *Stream) Synced() bool {
 func (s *Stream) Deliver(n *fanout.Note) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if n.Pos == 0 && n.Mark == 0 {
+		s.tell(n.Frame)
+		return
+	}
 	switch s.phase {
 	case pulling:
 		if len(s.held) < heldNotes {
@@ -247,6 +251,13 @@ func (s *Stream) goLive(at Cursor) bool {
 		}
 	}
 	return true
+}
+
+// tell pushes a frame of the moment; the caller holds mu.
+func (s *Stream) tell(f *fanout.Frame) {
+	if s.phase == live && !s.sink.Push(f) {
+		s.stop()
+	}
 }
 
 // push sends a note past the cursor and moves the cursor; the caller holds mu.

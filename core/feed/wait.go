@@ -26,10 +26,16 @@ type waiter struct {
 	gone   chan fault.Code
 }
 
-func (w *waiter) ID() string           { return w.id }
-func (w *waiter) User() id.User        { return w.user }
-func (w *waiter) Device() id.Device    { return w.device }
-func (w *waiter) Deliver(*fanout.Note) { w.Lost() }
+func (w *waiter) ID() string        { return w.id }
+func (w *waiter) User() id.User     { return w.user }
+func (w *waiter) Device() id.Device { return w.device }
+
+// Deliver implements fanout.Session. What is only of the moment has no place in a poll.
+func (w *waiter) Deliver(n *fanout.Note) {
+	if n.Pos > 0 || n.Mark > 0 {
+		w.Lost()
+	}
+}
 
 func (w *waiter) Lost() {
 	select {

@@ -149,12 +149,13 @@ func (g *group) decide(w *work, p *pending) *work {
 	if g.answerRepeat(p) {
 		return w
 	}
+	p.cmd.At = max(g.t.now(), c.head.Time)
 	if err := conversation.Decide(c.state, p.cmd.Proposal, g.t.Limits); err != nil {
 		c.refuse(p, err)
 		return w
 	}
 	e := p.event()
-	after, err := conversation.Seal(e, c.head, c.state, g.t.now())
+	after, err := conversation.Seal(e, c.head, c.state, p.cmd.At)
 	if err != nil {
 		p.finish(Result{}, err)
 		return w
