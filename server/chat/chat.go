@@ -51,7 +51,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.server, "server", "http://localhost:8080", "`URL` of the homeserver")
 	fs.StringVar(&o.user, "user", "", "your `name` on it")
 	fs.StringVar(&o.passwordFile, "password-file", "", "`file` with the password; else PARLEY_PASSWORD, else it is asked for")
-	fs.StringVar(&o.deviceName, "device-name", "parley chat", "`name` of this device")
+	fs.StringVar(&o.deviceName, "device-name", "", "`name` of this device; else one after this machine")
 	fs.StringVar(&o.state, "state", "", "`folder` for the session; else one in your configuration folder")
 	fs.StringVar(&o.registerToken, "register-token", "", "`token` to register with")
 	fs.BoolVar(&o.register, "register", false, "register the account if it does not exist, without asking")
@@ -78,10 +78,16 @@ func start(ctx context.Context, o options, in, out *os.File) error {
 		return err
 	}
 	defer p.close()
+	if o.deviceName == "" {
+		o.deviceName = deviceName(hostname(), p.n)
+	}
 	e := entrance{options: o, profile: p, in: in, out: out}
 	client, err := e.enter(ctx)
 	if err != nil {
 		return err
+	}
+	if p.n > 1 {
+		e.say(secondTerminal(p.n, currentName(ctx, client, o.deviceName)))
 	}
 	s, err := openScreen(o.plain, in, out)
 	if err != nil {

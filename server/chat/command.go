@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"parley.chat/protocol/frame"
-	"parley.chat/protocol/rest"
 	"parley.chat/sdk"
 )
 
@@ -36,7 +35,7 @@ func commands() map[string]command {
 		"/leave":   {"/leave", "leave the group", 0, true, (*app).cmdLeave},
 		"/rename":  {"/rename NAME", "rename the group", 1, true, (*app).cmdRename},
 		"/history": {"/history [N]", "the newest N messages, else 20", 0, true, (*app).cmdHistory},
-		"/devices": {"/devices", "your devices", 0, false, (*app).cmdDevices},
+		"/devices": {"/devices [remove N]", "your devices, numbered, or log out one of them", 0, false, (*app).cmdDevices},
 		"/logout":  {"/logout", "log out, forget this device, and leave", 0, false, (*app).cmdLogout},
 		"/quit":    {"/quit", "leave; messages wait for you", 0, false, (*app).cmdQuit},
 		"/help":    {"/help", "this", 0, false, (*app).cmdHelp},
@@ -277,22 +276,6 @@ func (a *app) cmdLeave(ctx context.Context, _ []string) error {
 
 func (a *app) cmdRename(ctx context.Context, args []string) error {
 	return a.client.Rename(ctx, a.open, strings.Join(args, " "))
-}
-
-func (a *app) cmdDevices(ctx context.Context, _ []string) error {
-	all, err := a.client.Devices(ctx)
-	for _, d := range all {
-		a.screen.print(a.deviceLine(d))
-	}
-	return err
-}
-
-func (a *app) deviceLine(d rest.Device) string {
-	line := "  " + clean(d.DeviceID) + "  " + clean(d.DeviceName) + "  seen " + clock(d.LastSeenAt, time.Now())
-	if d.IsCurrent {
-		line += "  (this one)"
-	}
-	return line
 }
 
 func (a *app) cmdLogout(ctx context.Context, _ []string) error {

@@ -16,6 +16,7 @@ type model struct {
 	self   string // the own user id
 	convs  map[string]*conv
 	listed []string // conversation ids as numbered by the last list
+	owned  []string // device ids as numbered by the last /devices
 	open   string   // the open conversation, empty if none
 }
 

@@ -18,6 +18,7 @@ const maxDevices = 16
 // profile is the stored session this process may use: the first of a row of files that no other process holds.
 type profile struct {
 	path  string
+	n     int // counts the terminals of the user from 1
 	store *sdk.FileStore
 	lock  *os.File
 }
@@ -40,9 +41,14 @@ func openProfile(base, server, user string) (*profile, error) {
 	}
 	for n := 1; n <= maxDevices; n++ {
 		p, err := takeProfile(filepath.Join(folder, fmt.Sprintf("device-%d.json", n)))
-		if !errors.Is(err, errHeld) {
-			return p, err
+		if errors.Is(err, errHeld) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		p.n = n
+		return p, nil
 	}
 	return nil, fmt.Errorf("%d terminals of %s run already", maxDevices, user)
 }
