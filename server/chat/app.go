@@ -9,13 +9,11 @@ import (
 	"time"
 
 	"parley.chat/protocol/fault"
-	"parley.chat/protocol/frame"
 	"parley.chat/sdk"
 )
 
 const (
 	commandTimeout = 20 * time.Second
-	flushTimeout   = 10 * time.Second // for what is queued when the user leaves
 	openingLines   = 10
 )
 
@@ -90,31 +88,6 @@ func readAll(ctx context.Context, s screen, lines chan<- typed) {
 	}
 }
 
-// flush gives what is queued a moment to leave.
-func (a *app) flush(ctx context.Context, ended <-chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
-	for a.client.Unsent() > 0 {
-		select {
-		case u := <-a.client.Events():
-			a.update(ctx, u)
-		case err := <-ended:
-			return err
-		case <-ctx.Done():
-			a.screen.print("Some messages are not sent yet; they will be next time.")
-			return nil
-		}
-	}
-	for {
-		select {
-		case u := <-a.client.Events():
-			a.update(ctx, u)
-		default:
-			return nil
-		}
-	}
-}
-
 // update shows what the SDK told.
 func (a *app) update(ctx context.Context, u sdk.Update) {
 	switch u := u.(type) {
@@ -170,56 +143,6 @@ func lost(err error) string {
 		return explain(f) + "; trying again"
 	}
 	return "cannot reach the server (" + outage(err) + "); trying again"
-}
-
-// message shows a message, unless it is of this run and stands there already.
-func (a *app) message(e frame.Event) {
-	c := a.get(e.ConversationID)
-	a.note(e)
-	own := e.SenderID == a.self
-	seen := e.Seq <= c.shown || (own && c.find(e.TempID) != nil)
-	switch {
-	case seen:
-	case a.open == e.ConversationID:
-		c.shown = e.Seq
-		a.screen.print(a.format(c, e))
-		if !own {
-			a.read(c, e)
-		}
-	case !own && a.greeted:
-		a.screen.print("(" + a.title(c) + ") " + a.person(e.SenderID) + ": " + short(clean(contentOf(e)), 80))
-	}
-}
-
-// read tells the server that the user saw the conversation up to the message.
-func (a *app) read(c *conv, e frame.Event) {
-	c.UnreadCount = 0
-	if err := a.client.MarkRead(c.ConversationID, e.MessageID); err != nil {
-		a.screen.print("! " + explain(err))
-	}
-}
-
-func (a *app) change(e frame.Event) {
-	c := a.get(e.ConversationID)
-	fresh := a.note(e)
-	a.membership(c, e)
-	switch {
-	case e.Seq <= c.shown:
-	case a.open == e.ConversationID:
-		c.shown = e.Seq
-		a.screen.print(a.format(c, e))
-	case a.greeted && fresh && e.SenderID != a.self && concerns(e, a.self):
-		a.screen.print("(" + a.title(c) + ") " + a.describe(e))
-	}
-}
-
-// ticks tells how far own messages got: plainly line by line, else the prompt does.
-func (a *app) ticks(conversationID string) {
-	for _, o := range a.get(conversationID).moved() {
-		if a.plain {
-			a.screen.print(o.tick + " " + short(clean(o.text), 40))
-		}
-	}
 }
 
 // redraw keeps the prompt true: the open conversation, how far the last own message got, the connection.

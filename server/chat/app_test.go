@@ -5,10 +5,6 @@ package chat
 import (
 	"context"
 	"errors"
-	"net"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -257,88 +253,5 @@ func TestApp_HistoryShowsTheNewestOldestFirst(t *testing.T) {
 		if got := p.took(); !slices.Equal(got, []string{"! usage: /history [1 to 200]"}) {
 			t.Errorf("%s said %q", bad, got)
 		}
-	}
-}
-
-func TestApp_LeavingWithUnsentMessagesTellsSo(t *testing.T) {
-	a, p := appOf(t, sdktest.New(t), true)
-	a.open = "c"
-	if err := a.do(t.Context(), "unsent"); err != nil {
-		t.Fatal(err)
-	}
-	p.took()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := a.flush(ctx, nil); err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff([]string{"Some messages are not sent yet; they will be next time."}, p.took()); d != "" {
-		t.Error(d)
-	}
-}
-
-func TestExplain_SpeaksToPeople(t *testing.T) {
-	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
-	cases := map[string]error{
-		"this device was logged out; start again to log in": fault.New(fault.DeviceRemoved, "x"),
-		"bad\uFFFDtoken (give one with --register-token)":   fault.New(fault.RegistrationTokenInvalid, "bad\x1btoken"),
-		"slow down": fault.New(fault.RateLimited, "slow down"),
-		"cannot reach the server (connection refused)": &url.Error{Op: "Post", URL: "http://x/login", Err: refused},
-		"cannot reach the server (no answer)":          &url.Error{Op: "Get", URL: "http://x", Err: context.DeadlineExceeded},
-		"plain":                                        errors.New("plain"),
-	}
-	for want, err := range cases {
-		if got := explain(err); got != want {
-			t.Errorf("%v: %q, want %q", err, got, want)
-		}
-	}
-}
-
-func TestProfile_NoMoreThanSixteenAtATime(t *testing.T) {
-	base := t.TempDir()
-	for range maxDevices {
-		p, err := openProfile(base, "http://x", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.close()
-	}
-	if _, err := openProfile(base, "http://x", "bob"); err == nil {
-		t.Error("a seventeenth profile")
-	}
-	if _, err := openProfile(base, "http://x", "carol"); err != nil {
-		t.Errorf("another user is refused: %v", err)
-	}
-}
-
-func TestProfile_DefaultIsTheConfigurationFolder(t *testing.T) {
-	home := t.TempDir()
-	t.Setenv("XDG_CONFIG_HOME", home)
-	t.Setenv("HOME", home)
-	p, err := openProfile("", "http://localhost:8080", "bob")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.close()
-	if !strings.HasPrefix(p.path, home) || filepath.Base(p.path) != "device-1.json" {
-		t.Errorf("path %s", p.path)
-	}
-	if info, err := os.Stat(filepath.Dir(p.path)); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-}
-
-func TestProfile_DamagedStateIsAnError(t *testing.T) {
-	base := t.TempDir()
-	p, err := openProfile(base, "http://x", "bob")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.close()
-	if err := os.WriteFile(p.path, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openProfile(base, "http://x", "bob"); err == nil {
-		t.Error("a damaged state is accepted")
 	}
 }

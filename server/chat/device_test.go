@@ -157,6 +157,7 @@ func naming(t *testing.T, f *sdktest.Server) *names {
 	}
 	n := &names{}
 	pass := httputil.NewSingleHostReverseProxy(back)
+	pass.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	n.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/login") || strings.HasSuffix(r.URL.Path, "/register") {
 			raw, _ := io.ReadAll(r.Body)

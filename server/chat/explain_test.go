@@ -49,3 +49,20 @@ func TestExplain_TroubleOnTheWayIsNamedInWords(t *testing.T) {
 		}
 	}
 }
+
+func TestExplain_SpeaksToPeople(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	cases := map[string]error{
+		"this device was logged out; start again to log in": fault.New(fault.DeviceRemoved, "x"),
+		"bad\uFFFDtoken (give one with --register-token)":   fault.New(fault.RegistrationTokenInvalid, "bad\x1btoken"),
+		"slow down": fault.New(fault.RateLimited, "slow down"),
+		"cannot reach the server (connection refused)": &url.Error{Op: "Post", URL: "http://x/login", Err: refused},
+		"cannot reach the server (no answer)":          &url.Error{Op: "Get", URL: "http://x", Err: context.DeadlineExceeded},
+		"plain":                                        errors.New("plain"),
+	}
+	for want, err := range cases {
+		if got := explain(err); got != want {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
+}

@@ -3,7 +3,6 @@
 package chat
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -169,40 +168,4 @@ func FuzzSplit(f *testing.F) {
 			t.Errorf("split(%q) = %q and %v", s, words, err)
 		}
 	})
-}
-
-func TestProfile_FolderOfIsHarmless(t *testing.T) {
-	for in, want := range map[string]string{
-		"http://localhost:8080":      "at-localhost_8080",
-		"https://Chat.Example.org/":  "at-chat.example.org",
-		"https://x.org/../../../etc": "at-x.org_.._.._.._etc",
-		"..":                         "at-..",
-	} {
-		got := folderOf(in)
-		if got != want || filepath.Base(got) != got {
-			t.Errorf("folderOf(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestProfile_SlotsAreTakenInOrderAndGivenBack(t *testing.T) {
-	base := t.TempDir()
-	open := func() *profile {
-		p, err := openProfile(base, "http://x", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
-	one, two := open(), open()
-	if one.path == two.path {
-		t.Fatalf("both have %s", one.path)
-	}
-	one.close()
-	again := open()
-	if again.path != one.path {
-		t.Errorf("got %s, want %s", again.path, one.path)
-	}
-	again.close()
-	two.close()
 }
