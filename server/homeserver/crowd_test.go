@@ -61,6 +61,12 @@ func (c *crowd) pointers() map[string]rest.Member {
 func TestCrowd_500DevicesReceiveInOrderAndReadByCountsAreExact(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t, crowdSize)
+	sender := c.sockets[0]
+	sender.Watch(func(f testenv.Frame) {
+		if f.Type == frame.Resync {
+			go sender.Sync()
+		}
+	})
 	var acks []frame.Ack
 	for i := range 20 {
 		acks = append(acks, c.sockets[0].Text(c.conv, fmt.Sprintf("message %d", i)))
