@@ -20,6 +20,7 @@ import (
 var partitioned = [...]string{
 	"conversations", "members", "user_conversations",
 	"users", "devices", "spent_tokens", "phone_numbers", "registration_tokens",
+	"account_data",
 	"events",
 }
 

@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"parley.chat/core/account"
 	"parley.chat/core/conversation"
 	"parley.chat/core/feed"
 	"parley.chat/core/timeline"
@@ -37,6 +38,7 @@ type Conversations struct {
 	Timeline *timeline.Timeline
 	Feed     *feed.Feed
 	Users    Users
+	People   *account.People
 	Server   id.Server
 	Limits   conversation.Limits
 	Signer   Signer

@@ -67,7 +67,7 @@ func (f *Fanout) dispatch(ctx context.Context, w work) {
 		for _, u := range p.To {
 			f.address(u, p.Except)
 		}
-		f.deliver(ctx, Note{Except: p.Except}, func() (*Frame, error) { return p.Frame, nil })
+		f.deliver(ctx, Note{Except: p.Except, Version: p.Version}, func() (*Frame, error) { return p.Frame, nil })
 	}
 	f.count.events.Add(uint64(len(w.events)))
 	f.count.receipts.Add(uint64(len(w.receipts)))

@@ -121,6 +121,11 @@ func (f *Fanout) Tell(p Passing) {
 	}
 }
 
+// Changed queues a frame that tells a change of account data, as Committed does for events.
+func (f *Fanout) Changed(ctx context.Context, p Passing) error {
+	return f.enqueue(ctx, work{passing: []Passing{p}})
+}
+
 func (f *Fanout) enqueue(ctx context.Context, w work) error {
 	select {
 	case f.queue <- w: // First, so that a done ctx loses nothing there is room for.

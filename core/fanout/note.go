@@ -24,14 +24,17 @@ type Passing struct {
 	Frame  *Frame
 	To     []id.User
 	Except string // id of the session that does not get it, "" if all do
+
+	Version int64 // of the one receiver's account data after the change that the frame tells, 0 if it tells none
 }
 
-// Note is what a node gets: a frame, its place and its receivers. It is immutable and shared by all receivers. Without a Pos
-// and a Mark the frame is of the moment and has no place.
+// Note is what a node gets: a frame, its place and its receivers. It is immutable and shared by all receivers. Without a Pos,
+// a Mark and a Version the frame is of the moment and has no place.
 type Note struct {
 	Shard          id.Shard
 	Pos            int64 // of events, above 0
 	Mark           int64 // of receipts, above 0
+	Version        int64 // of account data, above 0; the note has no other place then
 	ConversationID id.Conversation
 	Seq            int64
 	Frame          *Frame

@@ -38,6 +38,8 @@ const (
 	Forbidden Code = "forbidden"
 	// InsufficientRole: The member's role in the conversation does not allow this.
 	InsufficientRole Code = "insufficient_role"
+	// CannotAdd: The user cannot be added to a group by this account; the code does not say why.
+	CannotAdd Code = "cannot_add"
 	// NotMember: The account was a member of the conversation and is no longer.
 	NotMember Code = "not_member"
 	// UnknownRoute: No such resource in this API.
@@ -50,6 +52,8 @@ const (
 	UnknownUser Code = "unknown_user"
 	// UnknownDevice: The account has no such device.
 	UnknownDevice Code = "unknown_device"
+	// UnknownKey: The account keeps no value under this key.
+	UnknownKey Code = "unknown_key"
 	// MethodNotAllowed: The resource does not know this method.
 	MethodNotAllowed Code = "method_not_allowed"
 	// UsernameTaken: The username belongs to an account, or did.
@@ -64,6 +68,8 @@ const (
 	GroupFull Code = "group_full"
 	// DirectFixed: A direct conversation keeps its two members and has no name.
 	DirectFixed Code = "direct_fixed"
+	// QuotaExceeded: The account holds as many of these as it may; delete some first.
+	QuotaExceeded Code = "quota_exceeded"
 	// TempIDConflict: The device used this tempId in this conversation for another content.
 	TempIDConflict Code = "temp_id_conflict"
 	// BodyTooLarge: The request body is larger than 128 KiB.
@@ -109,12 +115,14 @@ var catalogue = map[Code]Info{
 	RegistrationTokenInvalid: {Status: 403, Close: 0, Retry: "never", Meaning: "This server registers accounts by token; the given one is missing, unknown, used up or expired."},
 	Forbidden:                {Status: 403, Close: 0, Retry: "never", Meaning: "The account may not do this at all."},
 	InsufficientRole:         {Status: 403, Close: 0, Retry: "never", Meaning: "The member's role in the conversation does not allow this."},
+	CannotAdd:                {Status: 403, Close: 0, Retry: "never", Meaning: "The user cannot be added to a group by this account; the code does not say why."},
 	NotMember:                {Status: 403, Close: 0, Retry: "never", Meaning: "The account was a member of the conversation and is no longer."},
 	UnknownRoute:             {Status: 404, Close: 0, Retry: "never", Meaning: "No such resource in this API."},
 	UnknownConversation:      {Status: 404, Close: 0, Retry: "never", Meaning: "No such conversation, or none this account has ever been a member of."},
 	UnknownMessage:           {Status: 404, Close: 0, Retry: "never", Meaning: "No such message in the part of the conversation this account may read."},
 	UnknownUser:              {Status: 404, Close: 0, Retry: "never", Meaning: "No such user, or one on a server this one does not reach."},
 	UnknownDevice:            {Status: 404, Close: 0, Retry: "never", Meaning: "The account has no such device."},
+	UnknownKey:               {Status: 404, Close: 0, Retry: "never", Meaning: "The account keeps no value under this key."},
 	MethodNotAllowed:         {Status: 405, Close: 0, Retry: "never", Meaning: "The resource does not know this method."},
 	UsernameTaken:            {Status: 409, Close: 0, Retry: "never", Meaning: "The username belongs to an account, or did."},
 	UsernameReserved:         {Status: 409, Close: 0, Retry: "never", Meaning: "The username is kept for the operator."},
@@ -122,6 +130,7 @@ var catalogue = map[Code]Info{
 	AlreadyMember:            {Status: 409, Close: 0, Retry: "never", Meaning: "The user is a member already."},
 	GroupFull:                {Status: 409, Close: 0, Retry: "never", Meaning: "The group has as many members as this server allows."},
 	DirectFixed:              {Status: 409, Close: 0, Retry: "never", Meaning: "A direct conversation keeps its two members and has no name."},
+	QuotaExceeded:            {Status: 409, Close: 0, Retry: "never", Meaning: "The account holds as many of these as it may; delete some first."},
 	TempIDConflict:           {Status: 409, Close: 0, Retry: "never", Meaning: "The device used this tempId in this conversation for another content."},
 	BodyTooLarge:             {Status: 413, Close: 0, Retry: "never", Meaning: "The request body is larger than 128 KiB."},
 	ContentTooLarge:          {Status: 413, Close: 0, Retry: "never", Meaning: "The content of an event is larger than 64 KiB."},
@@ -139,5 +148,5 @@ var catalogue = map[Code]Info{
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, NotMember, UnknownRoute, UnknownConversation, UnknownMessage, UnknownUser, UnknownDevice, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, DirectFixed, TempIDConflict, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, NotMember, UnknownRoute, UnknownConversation, UnknownMessage, UnknownUser, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, DirectFixed, QuotaExceeded, TempIDConflict, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated}
 }

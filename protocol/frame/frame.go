@@ -12,6 +12,10 @@ const (
 	ConversationUpdated = "conversation_updated"
 	Resync              = "resync"
 	ErrorFrame          = "error"
+
+	AccountDataFrame     = "account_data"
+	ConversationSettings = "conversation_settings"
+	MessageRequest       = "message_request"
 )
 
 // Send is the data of send_message, and the body of POST …/messages (there conversationId comes from the path).

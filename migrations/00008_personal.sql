@@ -1,0 +1,19 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- +goose Up
+-- What belongs to one user. prefs are the member's own settings of a conversation; prefs_mark is shards.mark when they last changed.
+ALTER TABLE members ADD COLUMN prefs jsonb, ADD COLUMN prefs_mark bigint NOT NULL DEFAULT 0;
+
+-- data_version counts the changes of a user's account data; what was forgotten up to data_pruned cannot be told one by one.
+ALTER TABLE users ADD COLUMN data_version bigint NOT NULL DEFAULT 0, ADD COLUMN data_pruned bigint NOT NULL DEFAULT 0;
+
+-- Account data in the shard of the user. value is JSON, NULL once deleted: the row stays a while to tell other devices.
+CREATE TABLE account_data (
+    shard   int    NOT NULL,
+    user_id text   NOT NULL COLLATE "C",
+    kind    text   NOT NULL COLLATE "C",     -- settings, block, data, star, hidden
+    key     text   NOT NULL COLLATE "C",
+    value   text,
+    version bigint NOT NULL,
+    PRIMARY KEY (shard, user_id, kind, key)
+) PARTITION BY LIST (shard);
+CREATE INDEX account_data_version ON account_data (shard, user_id, version);
