@@ -17,13 +17,13 @@ import (
 )
 
 const upsertStatesSQL = `
-INSERT INTO conversations AS c (shard, conv, id, created, created_at, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash)
-SELECT shard, conv, id, coalesce(created, ''), created_at, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash
-  FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[])
-       WITH ORDINALITY AS b(shard, conv, id, created, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash, created_at, n)
+INSERT INTO conversations AS c (shard, conv, id, created, created_at, name, info, state_seq, head_seq, head_pos, head_count, head_time, head_hash)
+SELECT shard, conv, id, coalesce(created, ''), created_at, name, info, state_seq, head_seq, head_pos, head_count, head_time, head_hash
+  FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[])
+       WITH ORDINALITY AS b(shard, conv, id, created, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash, created_at, info, n)
  ORDER BY n
 ON CONFLICT (shard, conv) DO UPDATE
-   SET name = excluded.name, state_seq = excluded.state_seq, head_seq = excluded.head_seq, head_pos = excluded.head_pos,
+   SET name = excluded.name, info = excluded.info, state_seq = excluded.state_seq, head_seq = excluded.head_seq, head_pos = excluded.head_pos,
        head_count = excluded.head_count, head_time = excluded.head_time, head_hash = excluded.head_hash`
 
 // queueStates writes the rows of conversations whose state changed. Several changes of one conversation in a batch leave the
@@ -40,19 +40,20 @@ func queueStates(batch *pgx.Batch, rows []timeline.StateRow) {
 	var shards []id.Shard
 	var conv, stateSeq, seq, pos, count, at, createdAt []int64
 	var ids, created, hash [][]byte
-	var names []string
+	var names, infos []string
 	for i, r := range rows {
 		if last[[2]int64{int64(r.Shard), r.Conv}] != i {
 			continue
 		}
 		raw := r.ID.Bytes()
 		shards, conv, ids = append(shards, r.Shard), append(conv, r.Conv), append(ids, raw[:])
+		infos = append(infos, string(r.Info))
 		created, names, stateSeq = append(created, r.Created), append(names, r.Name), append(stateSeq, r.StateAt)
 		seq, pos, count = append(seq, r.Head.Seq), append(pos, r.Head.Pos), append(count, r.Head.Count)
 		at, hash, createdAt = append(at, r.Head.Time), append(hash, r.Head.Hash[:]), append(createdAt, r.Time)
 	}
 	if len(shards) > 0 {
-		batch.Queue(upsertStatesSQL, shards, conv, ids, created, names, stateSeq, seq, pos, count, at, hash, createdAt)
+		batch.Queue(upsertStatesSQL, shards, conv, ids, created, names, stateSeq, seq, pos, count, at, hash, createdAt, infos)
 	}
 }
 
@@ -129,16 +130,19 @@ type loader struct {
 
 func (l *loader) row(ctx context.Context, c id.Conversation) error {
 	raw := c.Bytes()
-	var created, hash []byte
+	var created, hash, info []byte
 	st, head := &conversation.State{ID: c, Members: map[id.User]conversation.Member{}}, &l.out.Head
-	q := fmt.Sprintf(`SELECT conv, created, created_at, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash, mark FROM conversations_s%d WHERE id = $1`, l.shard)
-	err := l.tx.QueryRow(ctx, q, raw[:]).Scan(&l.out.Conv, &created, &st.Created, &st.Name, &st.Seq,
+	q := fmt.Sprintf(`SELECT conv, created, created_at, name, info, state_seq, head_seq, head_pos, head_count, head_time, head_hash, mark FROM conversations_s%d WHERE id = $1`, l.shard)
+	err := l.tx.QueryRow(ctx, q, raw[:]).Scan(&l.out.Conv, &created, &st.Created, &st.Name, &info, &st.Seq,
 		&head.Seq, &head.Pos, &head.Count, &head.Time, &hash, &l.out.Mark)
 	if err != nil {
 		return err
 	}
 	if got := canonical.Hash("create", created); got != raw {
 		return errors.New("the stored create event is not the one the id names")
+	}
+	if st.Info, err = conversation.ParseInfo(info); err != nil {
+		return err
 	}
 	st.Create, err = event.ParseCreate(created)
 	head.Exists = true
@@ -148,7 +152,7 @@ func (l *loader) row(ctx context.Context, c id.Conversation) error {
 }
 
 func (l *loader) members(ctx context.Context) error {
-	q := fmt.Sprintf(`SELECT user_id, role, membership, joined_seq, joined_at, coalesce(left_seq, -1), left_name, left_count, delivered_seq, read_seq, read_count FROM members_s%d WHERE conv = $1`, l.shard)
+	q := fmt.Sprintf(`SELECT user_id, role, membership, joined_seq, from_seq, joined_at, coalesce(left_seq, -1), left_name, left_count, delivered_seq, read_seq, read_count FROM members_s%d WHERE conv = $1`, l.shard)
 	rows, err := l.tx.Query(ctx, q, l.out.Conv)
 	if err != nil {
 		return err
@@ -156,7 +160,7 @@ func (l *loader) members(ctx context.Context) error {
 	var u id.User
 	var m conversation.Member
 	var p timeline.Pointer
-	_, err = pgx.ForEachRow(rows, []any{&u, &m.Role, &m.Membership, &m.JoinedSeq, &m.JoinedAt, &m.LeftSeq, &m.LeftName, &m.LeftCount, &p.Delivered, &p.Read, &p.ReadCount}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&u, &m.Role, &m.Membership, &m.JoinedSeq, &m.FromSeq, &m.JoinedAt, &m.LeftSeq, &m.LeftName, &m.LeftCount, &p.Delivered, &p.Read, &p.ReadCount}, func() error {
 		l.out.State.Members[u], l.out.Pointers[u] = m, p
 		if m.Membership == conversation.Joined {
 			l.out.State.Joined++

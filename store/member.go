@@ -11,12 +11,12 @@ import (
 )
 
 const upsertMembersSQL = `
-INSERT INTO members AS m (shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, left_name, left_count, delivered_seq, read_seq, read_count)
-SELECT shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, left_name, left_count, joined_seq, joined_seq, read_count
-  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::int[])
-       AS b(shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, read_count, left_name, left_count)
+INSERT INTO members AS m (shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, delivered_seq, read_seq, read_count)
+SELECT shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, joined_seq, joined_seq, read_count
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::int[], $12::bigint[])
+       AS b(shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, read_count, left_name, left_count, from_seq)
 ON CONFLICT (shard, conv, user_id) DO UPDATE
-   SET role = excluded.role, membership = excluded.membership, joined_seq = excluded.joined_seq, joined_at = excluded.joined_at, left_seq = excluded.left_seq,
+   SET role = excluded.role, membership = excluded.membership, joined_seq = excluded.joined_seq, from_seq = excluded.from_seq, joined_at = excluded.joined_at, left_seq = excluded.left_seq,
        left_name = excluded.left_name, left_count = excluded.left_count,
        delivered_seq = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.delivered_seq ELSE excluded.joined_seq END,
        read_seq      = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.read_seq      ELSE excluded.joined_seq END,
@@ -38,7 +38,7 @@ func queueMembers(batch *pgx.Batch, rows []timeline.MemberRow) {
 		last[k] = i
 	}
 	var shards []id.Shard
-	var conv, joinedSeq, joinedAt, count []int64
+	var conv, joinedSeq, fromSeq, joinedAt, count []int64
 	var leftSeq []*int64
 	var users, roles, memberships, leftNames []string
 	var leftCounts []int
@@ -49,11 +49,12 @@ func queueMembers(batch *pgx.Batch, rows []timeline.MemberRow) {
 		shards, conv, users = append(shards, r.Shard), append(conv, r.Conv), append(users, string(r.User))
 		roles, memberships = append(roles, r.Role), append(memberships, r.Membership)
 		joinedSeq, joinedAt, count = append(joinedSeq, r.JoinedSeq), append(joinedAt, r.JoinedAt), append(count, r.ReadCount)
+		fromSeq = append(fromSeq, r.FromSeq)
 		leftSeq = append(leftSeq, leftSeqOf(r.Member))
 		leftNames, leftCounts = append(leftNames, r.LeftName), append(leftCounts, r.LeftCount)
 	}
 	if len(shards) > 0 {
-		batch.Queue(upsertMembersSQL, shards, conv, users, roles, memberships, joinedSeq, joinedAt, leftSeq, count, leftNames, leftCounts)
+		batch.Queue(upsertMembersSQL, shards, conv, users, roles, memberships, joinedSeq, joinedAt, leftSeq, count, leftNames, leftCounts, fromSeq)
 	}
 }
 

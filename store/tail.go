@@ -119,7 +119,7 @@ func (l *loader) take(t tailRow, since int64) {
 		out.Head = conversation.Head{Exists: true, Seq: t.seq, Pos: t.pos, Count: t.count, Time: t.at, Hash: event.Hash(t.hash)}
 		out.Dirty = true
 	}
-	if p, ok := out.Pointers[t.sender]; ok && t.seq > p.Read {
+	if p, ok := out.Pointers[t.sender]; ok && t.seq > p.Read && conversation.MovesPointers(t.typ) {
 		out.Pointers[t.sender] = timeline.Pointer{Delivered: max(p.Delivered, t.seq), Read: t.seq, ReadCount: t.count}
 	}
 }

@@ -3,6 +3,7 @@
 package conversation
 
 import (
+	"maps"
 	"slices"
 
 	"parley.chat/protocol/event"
@@ -20,6 +21,10 @@ type Proposal struct {
 	Create event.Create // of create
 	At     int64        // hub time the event would have, Unix milliseconds
 	Target *Target      // of events about a message: what the log has there; nil if nothing the sender may read
+
+	SentAt     int64  // of messages: hub time of the sender's last one before, 0 if none is known
+	SecretHash string // of those who join by a link: the hash of the secret they gave
+	Expects    *int64 // the sender judged by the state as of this seq; nil to let it be
 }
 
 // Target is the message that a proposal is about.
@@ -42,6 +47,9 @@ func Decide(s *State, p Proposal, l Limits) error {
 	if p.Type == frame.TypeCreate {
 		return decideCreate(s, p, l)
 	}
+	if p.Type == frame.TypeMemberJoin || p.Type == frame.TypeJoinRequest {
+		return decideJoin(s, p, l)
+	}
 	m, ok := s.Member(p.Sender)
 	if !ok {
 		return fault.New(fault.UnknownConversation, "no such conversation")
@@ -52,8 +60,11 @@ func Decide(s *State, p Proposal, l Limits) error {
 	if !ChangesState(p.Type) {
 		return decideMessage(s, m, p)
 	}
-	if s.Type() == event.Direct {
-		return fault.New(fault.DirectFixed, "a direct conversation keeps its two members and has no name")
+	if p.Expects != nil && s.Seq > *p.Expects {
+		return fault.New(fault.StateChanged, "the conversation changed at seq %d", s.Seq)
+	}
+	if s.Type() == event.Direct && !slices.Contains([]string{frame.TypeSettings, frame.TypePin, frame.TypeUnpin}, p.Type) {
+		return directFixed()
 	}
 	rule, ok := rules[p.Type]
 	if !ok {
@@ -68,6 +79,20 @@ var rules = map[string]func(*State, Member, Proposal, Limits) error{
 	frame.TypeMemberAdd:    decideAdd,
 	frame.TypeMemberRemove: decideRemove,
 	frame.TypeMemberRole:   decideRole,
+
+	frame.TypeSettings:      decideSettings,
+	frame.TypeMemberBan:     decideBan,
+	frame.TypeMemberUnban:   decideUnban,
+	frame.TypeOwnerTransfer: decideTransfer,
+	frame.TypeJoinDecline:   decideDecline,
+	frame.TypeLinkCreate:    decideLinkCreate,
+	frame.TypeLinkRevoke:    decideLinkRevoke,
+	frame.TypePin:           decidePin,
+	frame.TypeUnpin:         decidePin,
+}
+
+func directFixed() error {
+	return fault.New(fault.DirectFixed, "a direct conversation keeps its two members and has no name")
 }
 
 func decideCreate(s *State, p Proposal, l Limits) error {
@@ -85,8 +110,8 @@ func decideCreate(s *State, p Proposal, l Limits) error {
 }
 
 func decideRename(s *State, m Member, p Proposal, _ Limits) error {
-	if m.Role == Simple {
-		return fault.New(fault.InsufficientRole, "only owners and admins rename a group")
+	if err := s.need(m, CanEditInfo); err != nil {
+		return err
 	}
 	if p.Change.Name == s.Name {
 		return fault.Invalid("name", "the group has this name already")
@@ -95,8 +120,8 @@ func decideRename(s *State, m Member, p Proposal, _ Limits) error {
 }
 
 func decideAdd(s *State, m Member, p Proposal, l Limits) error {
-	if m.Role == Simple {
-		return fault.New(fault.InsufficientRole, "only owners and admins add members")
+	if err := s.need(m, CanInvite); err != nil {
+		return err
 	}
 	if p.Change.Role != "" && p.Change.Role != Simple {
 		return fault.Invalid("role", "new members have the role %s", Simple)
@@ -108,8 +133,16 @@ func decideAdd(s *State, m Member, p Proposal, l Limits) error {
 		if have, ok := s.Member(id.User(u)); ok && have.Membership == Joined {
 			return fault.New(fault.AlreadyMember, "%s is a member already", u)
 		}
+		if s.Info.Banned(id.User(u)) {
+			return banned(id.User(u))
+		}
 	}
-	if s.Joined+len(p.Change.UserIDs) > l.MaxMembers {
+	return s.room(len(p.Change.UserIDs), l)
+}
+
+// room refuses more members than there may be.
+func (s *State) room(more int, l Limits) error {
+	if s.Joined+more > l.MaxMembers {
 		return fault.New(fault.GroupFull, "a group has at most %d members", l.MaxMembers)
 	}
 	return nil
@@ -120,7 +153,7 @@ func decideRemove(s *State, m Member, p Proposal, _ Limits) error {
 	if err != nil {
 		return err
 	}
-	if m.Role == Simple || rank(target.Role) >= rank(m.Role) {
+	if !s.May(m.Role, CanRemove) || rank(target.Role) >= rank(m.Role) {
 		return fault.New(fault.InsufficientRole, "you may remove members of a lower role only")
 	}
 	return nil
@@ -142,6 +175,33 @@ func decideRole(s *State, m Member, p Proposal, _ Limits) error {
 	}
 	if target.Role == Owner && s.owners() == 1 {
 		return fault.Invalid("role", "there is no other owner: make another member an owner first")
+	}
+	return nil
+}
+
+// decideTransfer lets an owner make another the owner and become admin.
+func decideTransfer(s *State, m Member, p Proposal, _ Limits) error {
+	_, target, err := oneTarget(s, p)
+	if err != nil {
+		return err
+	}
+	if m.Role != Owner {
+		return fault.New(fault.InsufficientRole, "only an owner hands the group over")
+	}
+	if target.Role == Owner {
+		return fault.Invalid("userIds", "is an owner already")
+	}
+	return nil
+}
+
+// fits refuses what would make the info of the state too large.
+func (s *State) fits(p Proposal) error {
+	next := *s
+	next.Members = maps.Clone(s.Members)
+	next.apply(&Event{Seq: id.MaxSeq, HubTime: p.At, Type: p.Type, Sender: p.Sender}, p.Change)
+	raw, err := next.Info.Canonical()
+	if err != nil || len(raw) > maxInfo {
+		return full("info", maxInfo)
 	}
 	return nil
 }

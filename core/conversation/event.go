@@ -47,5 +47,15 @@ func HeadAt(e *Event) Head {
 // Countable tells whether events of the type count as unread messages.
 func Countable(typ string) bool { return typ == frame.TypeMessage }
 
-// ChangesState tells whether events of the type change the state.
-func ChangesState(typ string) bool { return typ != frame.TypeMessage }
+// ChangesState tells whether events of the type change the state: all but messages and what is about one message.
+func ChangesState(typ string) bool {
+	switch typ {
+	case frame.TypeMessage, frame.TypeEdit, frame.TypeReaction, frame.TypeDelete:
+		return false
+	}
+	return true
+}
+
+// MovesPointers tells whether an event of the type moves its sender's own pointers to it. Who asks to join has none here, or
+// those of an earlier membership.
+func MovesPointers(typ string) bool { return typ != frame.TypeJoinRequest }

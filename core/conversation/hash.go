@@ -12,13 +12,16 @@ import (
 	"parley.chat/protocol/event"
 )
 
-// Hash commits to the state: the members in order of user id with role and membership, the name and the type. The
+// Hash commits to the state: the members in order of user id with role and membership, the name, the type and the info. The
 // state is hashed in canonical form but never sent, so it may be larger than an object that is. spec: LOG-STATE-1
 func (s *State) Hash() (event.Hash, error) {
 	h := sha256.New()
 	buf := canonical.AppendMessage(nil, "state", []byte(`{"conversationId":`))
 	buf, err := canonical.AppendString(buf, string(s.ID))
 	if err != nil {
+		return event.Hash{}, err
+	}
+	if buf, err = s.appendInfo(buf); err != nil {
 		return event.Hash{}, err
 	}
 	h.Write(append(buf, `,"members":[`...))
@@ -35,6 +38,15 @@ func (s *State) Hash() (event.Hash, error) {
 	return event.Hash(h.Sum(nil)), nil
 }
 
+// appendInfo adds the info, if there is any.
+func (s *State) appendInfo(buf []byte) ([]byte, error) {
+	if s.Info.isZero() {
+		return buf, nil
+	}
+	raw, err := s.Info.Canonical()
+	return append(append(buf, `,"info":`...), raw...), err
+}
+
 func (s *State) hashMembers(h hash.Hash) error {
 	buf := make([]byte, 0, 512)
 	for i, u := range slices.Sorted(maps.Keys(s.Members)) {
@@ -43,6 +55,9 @@ func (s *State) hashMembers(h hash.Hash) error {
 			list = append(list, ',')
 		}
 		o := canonical.Begin(list)
+		if m.FromSeq != m.JoinedSeq {
+			o.Int("fromSeq", m.FromSeq)
+		}
 		o.Int("joinedSeq", m.JoinedSeq)
 		o.Int("leftSeq", m.LeftSeq)
 		o.String("membership", m.Membership)

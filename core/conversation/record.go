@@ -117,6 +117,8 @@ func fillChange(out *frame.Event, content []byte) error {
 	if out.Type == frame.TypeMemberAdd {
 		c.Role = Simple // Whatever the log says: the fold joins new members with this role.
 	}
+	out.TargetMessageID = c.TargetMessageID
+	c.TargetMessageID, c.SecretHash = "", ""
 	out.Change = &c
 	return nil
 }

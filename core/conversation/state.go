@@ -17,6 +17,7 @@ const (
 	Joined  = "joined"
 	Left    = "left"
 	Removed = "removed"
+	Banned  = "banned"
 
 	Owner  = "owner"
 	Admin  = "admin"
@@ -27,7 +28,8 @@ const (
 type Member struct {
 	Role       string
 	Membership string
-	JoinedSeq  int64 // first entry the member may read
+	JoinedSeq  int64 // the entry of joining, where the pointers start
+	FromSeq    int64 // first entry the member may read: JoinedSeq, or before it where the history is shared
 	JoinedAt   int64 // hub time
 	LeftSeq    int64 // last entry a past member may read, -1 while joined
 
@@ -45,6 +47,7 @@ type State struct {
 	Created int64 // hub time of the create event
 	Members map[id.User]Member
 	Joined  int // members with membership joined
+	Info    Info
 }
 
 // Member looks a user up; ok is false for those who never were members.
@@ -90,9 +93,9 @@ func (s *State) Visible(u id.User, head int64) (from, to int64, ok bool) {
 		return 0, -1, false
 	}
 	if m.Membership != Joined {
-		return m.JoinedSeq, min(m.LeftSeq, head), true
+		return m.FromSeq, min(m.LeftSeq, head), true
 	}
-	return m.JoinedSeq, head, true
+	return m.FromSeq, head, true
 }
 
 // Apply folds one event into the state; s is nil before create. Events that change nothing return s itself. It does
@@ -125,29 +128,71 @@ func (s *State) apply(e *Event, c frame.Change) {
 	switch e.Type {
 	case frame.TypeRename:
 		s.Name = c.Name
-	case frame.TypeMemberAdd:
-		for _, u := range c.UserIDs {
-			s.join(id.User(u), Simple, e)
-		}
-	case frame.TypeMemberRemove:
-		for _, u := range c.UserIDs {
-			s.part(id.User(u), Removed, e.Seq)
-		}
 	case frame.TypeMemberLeave:
 		s.part(e.Sender, Left, e.Seq)
-	case frame.TypeMemberRole:
+	case frame.TypeMemberJoin:
+		s.Info.editLink(c.LinkID, func(l *Link) { l.Uses++ })
+		s.join(e.Sender, Simple, e)
+	default:
+		s.applyInfo(e, c)
 		for _, u := range c.UserIDs {
-			s.setRole(id.User(u), c.Role)
+			s.applyTo(id.User(u), e, c)
 		}
 	}
 	s.promote()
+}
+
+// applyTo folds an event that is about a user.
+func (s *State) applyTo(u id.User, e *Event, c frame.Change) {
+	switch e.Type {
+	case frame.TypeMemberAdd:
+		s.join(u, Simple, e)
+	case frame.TypeMemberRemove:
+		s.part(u, Removed, e.Seq)
+	case frame.TypeMemberRole:
+		s.setRole(u, c.Role)
+	case frame.TypeOwnerTransfer:
+		if m := s.Members[u]; m.Membership == Joined && u != e.Sender {
+			s.setRole(e.Sender, Admin)
+			s.setRole(u, Owner)
+		}
+	case frame.TypeMemberBan:
+		s.ban(u, e)
+	case frame.TypeMemberUnban:
+		s.Info.unban(u)
+	case frame.TypeJoinDecline:
+		s.Info.dropRequest(u)
+	}
+}
+
+// applyInfo folds an event that is about no user.
+func (s *State) applyInfo(e *Event, c frame.Change) {
+	switch e.Type {
+	case frame.TypeSettings:
+		s.Info.set(c, e.Seq)
+	case frame.TypeLinkCreate:
+		s.Info.addLink(e, c)
+	case frame.TypeLinkRevoke:
+		s.Info.editLink(c.LinkID, func(l *Link) { l.Revoked = true })
+	case frame.TypeJoinRequest:
+		s.Info.addRequest(e, c.LinkID)
+	case frame.TypePin:
+		s.Info.pin(c.TargetMessageID)
+	case frame.TypeUnpin:
+		s.Info.unpin(c.TargetMessageID)
+	}
 }
 
 func (s *State) join(u id.User, role string, e *Event) {
 	if m, ok := s.Members[u]; ok && m.Membership == Joined {
 		return
 	}
-	s.Members[u] = Member{Role: role, Membership: Joined, JoinedSeq: e.Seq, JoinedAt: e.HubTime, LeftSeq: -1}
+	m := Member{Role: role, Membership: Joined, JoinedSeq: e.Seq, FromSeq: e.Seq, JoinedAt: e.HubTime, LeftSeq: -1}
+	if s.Info.Shared {
+		m.FromSeq = s.Info.SharedFrom
+	}
+	s.Members[u] = m
+	s.Info.dropRequest(u)
 	s.Joined++
 }
 

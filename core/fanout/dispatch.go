@@ -90,7 +90,7 @@ func (f *Fanout) event(ctx context.Context, c *Committed) {
 		}
 	}
 	for _, u := range parted(e) {
-		if m, ok := c.State.Member(u); !ok || m.Membership != conversation.Joined {
+		if m, ok := c.State.Member(u); ok && m.LeftSeq == e.Seq {
 			f.address(u, c.Origin)
 		}
 	}
@@ -103,7 +103,7 @@ func parted(e *conversation.Event) []id.User {
 	switch e.Type {
 	case frame.TypeMemberLeave:
 		return []id.User{e.Sender}
-	case frame.TypeMemberRemove:
+	case frame.TypeMemberRemove, frame.TypeMemberBan:
 		change, err := event.ParseChange(e.Type, e.Content)
 		if err != nil {
 			return nil // Encoding tells.

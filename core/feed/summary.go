@@ -31,6 +31,7 @@ func Summary(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) 
 	}
 	if m.Membership == conversation.Joined {
 		out.UnreadCount = max(0, v.Head.Count-p.ReadCount)
+		addInfo(&out, v.State, from)
 	} else {
 		out.Name, out.MemberCount = m.LeftName, m.LeftCount
 	}
@@ -42,6 +43,19 @@ func Summary(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) 
 		out.LastMessage, out.LastMessageAt = &record, last.HubTime
 	}
 	return out, nil
+}
+
+// addInfo shows a member the settings, and the pins as far as the member may read.
+func addInfo(out *frame.Conversation, s *conversation.State, from int64) {
+	i := &s.Info
+	out.AvatarURL, out.Description, out.Permissions = i.AvatarURL, i.Description, s.Permissions()
+	out.EphemeralTimer, out.SlowMode, out.ServerSearch = i.EphemeralTimer, i.SlowMode, i.ServerSearch
+	out.HistoryVisibility = s.Visibility()
+	for _, m := range i.Pins {
+		if m.Seq() >= from {
+			out.PinnedMessageIDs = append(out.PinnedMessageIDs, m.String())
+		}
+	}
 }
 
 // Records turns events of one conversation into what u sees. In a direct conversation the status of own messages follows

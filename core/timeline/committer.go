@@ -246,8 +246,9 @@ func (w *work) add(p *pending, e *conversation.Event, after *conversation.State)
 
 // addState writes what the event changed: the conversation's row, members, and the index of their users.
 func (w *work) addState(e *conversation.Event, before, after *conversation.State) {
+	info, _ := after.Info.Canonical() // The state's hash has it already.
 	row := StateRow{
-		Shard: e.Shard, Conv: e.Conv, ID: e.ConversationID,
+		Shard: e.Shard, Conv: e.Conv, ID: e.ConversationID, Info: info,
 		Name: after.Name, StateAt: after.Seq, Time: after.Created, Head: conversation.HeadAt(e),
 	}
 	if e.Type == frame.TypeCreate {

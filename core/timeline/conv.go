@@ -95,7 +95,7 @@ func (c *conv) commit(e *conversation.Event, s *conversation.State) {
 	}
 	c.remember(Ref{Seq: e.Seq, Count: e.Count, Message: e.MessageID, Sender: e.Sender})
 	c.startPointers(e, s)
-	if p := c.pointers[e.Sender]; p != nil {
+	if p := c.pointers[e.Sender]; p != nil && conversation.MovesPointers(e.Type) {
 		p.Delivered, p.Read, p.ReadCount, p.dirty = e.Seq, e.Seq, e.Count, true
 	}
 	c.dirty = true

@@ -144,6 +144,7 @@ type StateRow struct {
 	ID      id.Conversation
 	Created []byte
 	Name    string
+	Info    []byte // canonical
 	StateAt int64
 	Time    int64 // hub time of the create event
 	Head    conversation.Head

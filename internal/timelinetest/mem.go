@@ -43,6 +43,7 @@ type memConv struct {
 	id        id.Conversation
 	created   []byte
 	name      string
+	info      []byte
 	stateAt   int64
 	createdAt int64
 	head      conversation.Head
@@ -181,7 +182,7 @@ func (m *Mem) state(s timeline.StateRow) {
 		c = &memConv{id: s.ID, created: s.Created, members: map[id.User]*memMember{}}
 		sh.convs[s.Conv] = c
 	}
-	c.name, c.stateAt, c.createdAt, c.head = s.Name, s.StateAt, s.Time, s.Head
+	c.name, c.info, c.stateAt, c.createdAt, c.head = s.Name, s.Info, s.StateAt, s.Time, s.Head
 }
 
 func (m *Mem) member(r timeline.MemberRow) {
@@ -236,6 +237,9 @@ func (sh *memShard) load(num int64, mc *memConv, since int64) (*timeline.Loaded,
 		return nil, err
 	}
 	st := &conversation.State{ID: mc.id, Create: create, Name: mc.name, Seq: mc.stateAt, Created: mc.createdAt, Members: map[id.User]conversation.Member{}}
+	if st.Info, err = conversation.ParseInfo(mc.info); err != nil {
+		return nil, err
+	}
 	out := &timeline.Loaded{Conv: num, State: st, Head: mc.head, Mark: mc.mark, Pointers: map[id.User]timeline.Pointer{}}
 	for u, m := range mc.members {
 		st.Members[u], out.Pointers[u] = m.Member, m.Pointer
@@ -266,7 +270,7 @@ func take(out *timeline.Loaded, e *timeline.Row, since int64) {
 	if e.Seq > out.Head.Seq {
 		out.Head, out.Dirty = conversation.HeadAt(e.Event), true
 	}
-	if p, ok := out.Pointers[e.Sender]; ok && e.Seq > p.Read {
+	if p, ok := out.Pointers[e.Sender]; ok && e.Seq > p.Read && conversation.MovesPointers(e.Type) {
 		out.Pointers[e.Sender] = timeline.Pointer{Delivered: max(p.Delivered, e.Seq), Read: e.Seq, ReadCount: e.Count}
 	}
 }

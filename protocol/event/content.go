@@ -4,6 +4,8 @@ package event
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/fault"
@@ -24,22 +26,60 @@ func MessageContent(m frame.Send) ([]byte, error) {
 // ChangeContent is the canonical content of a state event other than create. spec: LOG-CONTENT-3
 func ChangeContent(c frame.Change) ([]byte, error) {
 	o := canonical.Begin(nil)
+	pointed("avatarUrl", c.AvatarURL, o.String)
+	pointed("description", c.Description, o.String)
+	pointed("ephemeralTimer", c.EphemeralTimer, o.Int)
+	positive(&o, "expiresAt", c.ExpiresAt)
+	optional(&o, "historyVisibility", c.HistoryVisibility)
+	optional(&o, "linkId", c.LinkID)
+	positive(&o, "maxUses", c.MaxUses)
 	optional(&o, "name", c.Name)
+	if c.NeedsApproval {
+		o.Bool("needsApproval", true)
+	}
+	if err := permissions(&o, c.Permissions); err != nil {
+		return nil, err
+	}
 	optional(&o, "role", c.Role)
-	if len(c.UserIDs) > 0 {
-		list := []byte{'['}
-		for i, u := range c.UserIDs {
-			if i > 0 {
-				list = append(list, ',')
-			}
-			var err error
-			if list, err = canonical.AppendString(list, u); err != nil {
-				return nil, err
-			}
-		}
-		o.Raw("userIds", append(list, ']'))
+	optional(&o, "secretHash", c.SecretHash)
+	pointed("serverSearch", c.ServerSearch, o.Bool)
+	pointed("slowMode", c.SlowMode, o.Int)
+	optional(&o, "targetMessageId", c.TargetMessageID)
+	if err := list(&o, "userIds", c.UserIDs); err != nil {
+		return nil, err
 	}
 	return o.End()
+}
+
+func permissions(o *canonical.Object, roles map[string]string) error {
+	if len(roles) == 0 {
+		return nil
+	}
+	inner := canonical.Begin(nil)
+	for _, key := range slices.Sorted(maps.Keys(roles)) {
+		inner.String(key, roles[key])
+	}
+	raw, err := inner.End()
+	o.Raw("permissions", raw)
+	return err
+}
+
+func list(o *canonical.Object, key string, values []string) error {
+	if len(values) == 0 {
+		return nil
+	}
+	out := []byte{'['}
+	for i, v := range values {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		var err error
+		if out, err = canonical.AppendString(out, v); err != nil {
+			return err
+		}
+	}
+	o.Raw(key, append(out, ']'))
+	return nil
 }
 
 // ParseChange reads the content of a state event. That of create is read into the same shape; that of any other type
@@ -56,13 +96,19 @@ func ParseChange(typ string, content []byte) (frame.Change, error) {
 		}
 		return out, nil
 	}
-	var out frame.Change
+	var wire struct {
+		frame.Change
+		SecretHash      string `json:"secretHash"`
+		TargetMessageID string `json:"targetMessageId"`
+	}
 	if err := canonical.Check(content); err != nil {
 		return frame.Change{}, err
 	}
-	if err := json.Unmarshal(content, &out); err != nil {
+	if err := json.Unmarshal(content, &wire); err != nil {
 		return frame.Change{}, fault.New(fault.MalformedJSON, "not the content of a state event").Because(err)
 	}
+	out := wire.Change
+	out.SecretHash, out.TargetMessageID = wire.SecretHash, wire.TargetMessageID
 	if err := sameBytes(content, func() ([]byte, error) { return ChangeContent(out) }); err != nil {
 		return frame.Change{}, err
 	}
@@ -72,5 +118,17 @@ func ParseChange(typ string, content []byte) (frame.Change, error) {
 func optional(o *canonical.Object, key, value string) {
 	if value != "" {
 		o.String(key, value)
+	}
+}
+
+func positive(o *canonical.Object, key string, value int64) {
+	if value != 0 {
+		o.Int(key, value)
+	}
+}
+
+func pointed[T any](key string, value *T, set func(string, T)) {
+	if value != nil {
+		set(key, *value)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"parley.chat/protocol/canonical"
@@ -135,17 +137,49 @@ func TestMessageContent_IsThatOfItsJSON(t *testing.T) {
 func TestChangeContent_IsThatOfItsJSONAndIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := frame.Change{Name: text.Draw(t, "name"), Role: text.Draw(t, "role"), UserIDs: rapid.SliceOfN(text, 0, 5).Draw(t, "users")}
+		c.TargetMessageID, c.SecretHash, c.LinkID = text.Draw(t, "target"), text.Draw(t, "hash"), text.Draw(t, "link")
+		c.HistoryVisibility = text.Draw(t, "visibility")
+		want := object{}.set("name", c.Name).set("role", c.Role).set("targetMessageId", c.TargetMessageID)
+		want.set("secretHash", c.SecretHash).set("linkId", c.LinkID).set("historyVisibility", c.HistoryVisibility)
+		drawSettings(t, &c, want)
 		got, err := event.ChangeContent(c)
-		want := object{}.set("name", c.Name).set("role", c.Role)
 		if len(c.UserIDs) > 0 {
 			want["userIds"] = c.UserIDs
 		}
 		same(t, want, got, err)
 		back, err := event.ParseChange(frame.TypeMemberAdd, got)
-		if err != nil || fmt.Sprint(back) != fmt.Sprint(c) {
-			t.Errorf("read back %+v, %v; want %+v", back, err, c)
+		if diff := cmp.Diff(c, back, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("read back: %v, -want +got\n%s", err, diff)
 		}
 	})
+}
+
+// drawSettings sets what the settings of a change may have, and what its JSON has then.
+func drawSettings(t *rapid.T, c *frame.Change, want object) {
+	n := rapid.Int64Range(0, 1<<53-1)
+	if c.ExpiresAt = n.Draw(t, "expires"); c.ExpiresAt != 0 {
+		want["expiresAt"] = c.ExpiresAt
+	}
+	if c.MaxUses = n.Draw(t, "uses"); c.MaxUses != 0 {
+		want["maxUses"] = c.MaxUses
+	}
+	if c.NeedsApproval = rapid.Bool().Draw(t, "approval"); c.NeedsApproval {
+		want["needsApproval"] = true
+	}
+	if rapid.Bool().Draw(t, "texts") {
+		description, avatar := text.Draw(t, "description"), text.Draw(t, "avatar")
+		c.Description, c.AvatarURL = &description, &avatar
+		want["description"], want["avatarUrl"] = description, avatar
+	}
+	if rapid.Bool().Draw(t, "numbers") {
+		timer, slow, search := n.Draw(t, "timer"), n.Draw(t, "slow"), rapid.Bool().Draw(t, "search")
+		c.EphemeralTimer, c.SlowMode, c.ServerSearch = &timer, &slow, &search
+		want["ephemeralTimer"], want["slowMode"], want["serverSearch"] = timer, slow, search
+	}
+	if rapid.Bool().Draw(t, "permissions") {
+		c.Permissions = map[string]string{"send": text.Draw(t, "send"), "pin": text.Draw(t, "pin")}
+		want["permissions"] = c.Permissions
+	}
 }
 
 func TestCreate_CanonicalIsThatOfItsJSONAndIsReadBack(t *testing.T) {

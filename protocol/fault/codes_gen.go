@@ -40,12 +40,16 @@ const (
 	InsufficientRole Code = "insufficient_role"
 	// CannotAdd: The user cannot be added to a group by this account; the code does not say why.
 	CannotAdd Code = "cannot_add"
+	// Banned: The user is banned from the conversation, and cannot become a member before the ban is lifted.
+	Banned Code = "banned"
 	// NotMember: The account was a member of the conversation and is no longer.
 	NotMember Code = "not_member"
 	// UnknownRoute: No such resource in this API.
 	UnknownRoute Code = "unknown_route"
 	// UnknownConversation: No such conversation, or none this account has ever been a member of.
 	UnknownConversation Code = "unknown_conversation"
+	// LinkInvalid: No such invite link: the token is damaged, was made up, or its conversation or link is not known.
+	LinkInvalid Code = "link_invalid"
 	// UnknownMessage: No such message in the part of the conversation this account may read.
 	UnknownMessage Code = "unknown_message"
 	// UnknownUser: No such user, or one on a server this one does not reach.
@@ -72,6 +76,16 @@ const (
 	QuotaExceeded Code = "quota_exceeded"
 	// TempIDConflict: The device used this tempId in this conversation for another content.
 	TempIDConflict Code = "temp_id_conflict"
+	// StateChanged: The conversation changed after the seq that expects names; read it again and decide anew.
+	StateChanged Code = "state_changed"
+	// LimitReached: The conversation has as many pins, links, requests or bans as it may have; the field names which.
+	LimitReached Code = "limit_reached"
+	// LinkExpired: The invite link is past its time.
+	LinkExpired Code = "link_expired"
+	// LinkUsedUp: The invite link was used as often as it may be.
+	LinkUsedUp Code = "link_used_up"
+	// LinkRevoked: The invite link was revoked.
+	LinkRevoked Code = "link_revoked"
 	// BodyTooLarge: The request body is larger than 128 KiB.
 	BodyTooLarge Code = "body_too_large"
 	// ContentTooLarge: The content of an event is larger than 64 KiB.
@@ -116,9 +130,11 @@ var catalogue = map[Code]Info{
 	Forbidden:                {Status: 403, Close: 0, Retry: "never", Meaning: "The account may not do this at all."},
 	InsufficientRole:         {Status: 403, Close: 0, Retry: "never", Meaning: "The member's role in the conversation does not allow this."},
 	CannotAdd:                {Status: 403, Close: 0, Retry: "never", Meaning: "The user cannot be added to a group by this account; the code does not say why."},
+	Banned:                   {Status: 403, Close: 0, Retry: "never", Meaning: "The user is banned from the conversation, and cannot become a member before the ban is lifted."},
 	NotMember:                {Status: 403, Close: 0, Retry: "never", Meaning: "The account was a member of the conversation and is no longer."},
 	UnknownRoute:             {Status: 404, Close: 0, Retry: "never", Meaning: "No such resource in this API."},
 	UnknownConversation:      {Status: 404, Close: 0, Retry: "never", Meaning: "No such conversation, or none this account has ever been a member of."},
+	LinkInvalid:              {Status: 404, Close: 0, Retry: "never", Meaning: "No such invite link: the token is damaged, was made up, or its conversation or link is not known."},
 	UnknownMessage:           {Status: 404, Close: 0, Retry: "never", Meaning: "No such message in the part of the conversation this account may read."},
 	UnknownUser:              {Status: 404, Close: 0, Retry: "never", Meaning: "No such user, or one on a server this one does not reach."},
 	UnknownDevice:            {Status: 404, Close: 0, Retry: "never", Meaning: "The account has no such device."},
@@ -132,6 +148,11 @@ var catalogue = map[Code]Info{
 	DirectFixed:              {Status: 409, Close: 0, Retry: "never", Meaning: "A direct conversation keeps its two members and has no name."},
 	QuotaExceeded:            {Status: 409, Close: 0, Retry: "never", Meaning: "The account holds as many of these as it may; delete some first."},
 	TempIDConflict:           {Status: 409, Close: 0, Retry: "never", Meaning: "The device used this tempId in this conversation for another content."},
+	StateChanged:             {Status: 409, Close: 0, Retry: "never", Meaning: "The conversation changed after the seq that expects names; read it again and decide anew."},
+	LimitReached:             {Status: 409, Close: 0, Retry: "never", Meaning: "The conversation has as many pins, links, requests or bans as it may have; the field names which."},
+	LinkExpired:              {Status: 409, Close: 0, Retry: "never", Meaning: "The invite link is past its time."},
+	LinkUsedUp:               {Status: 409, Close: 0, Retry: "never", Meaning: "The invite link was used as often as it may be."},
+	LinkRevoked:              {Status: 409, Close: 0, Retry: "never", Meaning: "The invite link was revoked."},
 	BodyTooLarge:             {Status: 413, Close: 0, Retry: "never", Meaning: "The request body is larger than 128 KiB."},
 	ContentTooLarge:          {Status: 413, Close: 0, Retry: "never", Meaning: "The content of an event is larger than 64 KiB."},
 	FrameTooLarge:            {Status: 413, Close: 1009, Retry: "never", Meaning: "The frame is larger than 128 KiB; the connection is closed."},
@@ -148,5 +169,5 @@ var catalogue = map[Code]Info{
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, NotMember, UnknownRoute, UnknownConversation, UnknownMessage, UnknownUser, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, DirectFixed, QuotaExceeded, TempIDConflict, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, DirectFixed, QuotaExceeded, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated}
 }

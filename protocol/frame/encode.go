@@ -3,6 +3,8 @@
 package frame
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -31,6 +33,7 @@ func AppendEvent(buf []byte, e *Event) []byte {
 	buf = appendOptional(buf, `,"mediaUrl":`, e.MediaURL)
 	buf = appendOptional(buf, `,"replyToMessageId":`, e.ReplyToMessageID)
 	buf = appendOptional(buf, `,"encryptedContent":`, e.EncryptedContent)
+	buf = appendOptional(buf, `,"targetMessageId":`, e.TargetMessageID)
 	if e.Change != nil {
 		buf = appendChange(append(buf, `,"change":`...), e.Change)
 	}
@@ -50,26 +53,13 @@ func AppendFrame(buf []byte, typ string, data []byte) []byte {
 	return append(buf, '}')
 }
 
+// appendChange leaves it to encoding/json: changes are rare.
 func appendChange(buf []byte, c *Change) []byte {
-	open := len(buf)
-	buf = appendOptional(buf, `,"conversationType":`, c.ConversationType)
-	buf = appendOptional(buf, `,"name":`, c.Name)
-	if len(c.UserIDs) > 0 {
-		buf = append(buf, `,"userIds":[`...)
-		for i, u := range c.UserIDs {
-			if i > 0 {
-				buf = append(buf, ',')
-			}
-			buf = appendString(buf, u)
-		}
-		buf = append(buf, ']')
-	}
-	buf = appendOptional(buf, `,"role":`, c.Role)
-	if len(buf) == open {
-		return append(buf, `{}`...)
-	}
-	buf[open] = '{' // The comma before the first key.
-	return append(buf, '}')
+	out := bytes.NewBuffer(buf)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(c) // Strings, numbers and lists of them can be encoded.
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
 
 func appendOptional(buf []byte, key, value string) []byte {

@@ -67,7 +67,9 @@ func checkEvent(t *testing.T, e *frame.Event) {
 func TestAppendEvent_EqualsEncodingJSON(t *testing.T) {
 	all := message()
 	all.MediaURL, all.ReplyToMessageID, all.EncryptedContent = "https://m.example.org/1?a=1&b=2", "01KB", "AAEC"
+	all.TargetMessageID = "01KC"
 	all.Change = &frame.Change{ConversationType: "group", Name: "Team", UserIDs: []string{"a@b", "c@d"}, Role: "admin"}
+	timer, empty, yes := int64(86400), "", true
 	for name, e := range map[string]*frame.Event{
 		"a message":        message(),
 		"nothing set":      {},
@@ -77,7 +79,10 @@ func TestAppendEvent_EqualsEncodingJSON(t *testing.T) {
 		"a rename":         {Type: frame.TypeRename, Change: &frame.Change{Name: `"x"`}},
 		"a role":           {Type: frame.TypeMemberRole, Change: &frame.Change{UserIDs: []string{"a@b"}, Role: "owner"}},
 		"no users":         {Change: &frame.Change{UserIDs: []string{}, Role: "owner"}},
-		"only users":       {Change: &frame.Change{UserIDs: []string{"", "<b>"}}},
+		"settings": {Type: frame.TypeSettings, Change: &frame.Change{Description: &empty, AvatarURL: &all.MediaURL, EphemeralTimer: &timer,
+			Permissions: map[string]string{"send": "admin", "pin": "<b>"}, HistoryVisibility: "shared", SlowMode: &timer, ServerSearch: &yes}},
+		"a link":     {Type: frame.TypeLinkCreate, Change: &frame.Change{LinkID: "l", ExpiresAt: 1, MaxUses: 2, NeedsApproval: true, SecretHash: "never shown"}},
+		"only users": {Change: &frame.Change{UserIDs: []string{"", "<b>"}}},
 	} {
 		t.Run(name, func(t *testing.T) { checkEvent(t, e) })
 	}

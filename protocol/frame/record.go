@@ -20,6 +20,7 @@ type Event struct {
 	MediaURL         string  `json:"mediaUrl,omitempty"`
 	ReplyToMessageID string  `json:"replyToMessageId,omitempty"`
 	EncryptedContent string  `json:"encryptedContent,omitempty"`
+	TargetMessageID  string  `json:"targetMessageId,omitempty"` // of events about a message: which
 	Change           *Change `json:"change,omitempty"`
 }
 
@@ -32,6 +33,22 @@ const (
 	TypeMemberLeave  = "member_leave"  // the sender left
 	TypeMemberRole   = "member_role"   // Change: userIds (one), role
 	TypeRename       = "rename"        // Change: name
+
+	TypeSettings      = "settings"       // Change: those settings that change
+	TypeMemberBan     = "member_ban"     // Change: userIds (one)
+	TypeMemberUnban   = "member_unban"   // Change: userIds (one)
+	TypeOwnerTransfer = "owner_transfer" // Change: userIds (one): the new owner; the sender becomes admin
+	TypeMemberJoin    = "member_join"    // Change: linkId; the sender joined
+	TypeJoinRequest   = "join_request"   // Change: linkId; the sender asks to join
+	TypeJoinDecline   = "join_decline"   // Change: userIds (one)
+	TypeLinkCreate    = "link_create"    // Change: linkId, expiresAt, maxUses, needsApproval
+	TypeLinkRevoke    = "link_revoke"    // Change: linkId
+	TypePin           = "pin"            // targetMessageId
+	TypeUnpin         = "unpin"          // targetMessageId
+
+	TypeEdit     = "edit"
+	TypeReaction = "reaction"
+	TypeDelete   = "delete"
 )
 
 // Change is what a state event changes.
@@ -40,6 +57,25 @@ type Change struct {
 	Name             string   `json:"name,omitempty"`
 	UserIDs          []string `json:"userIds,omitempty"`
 	Role             string   `json:"role,omitempty"`
+
+	// Of settings: what is absent stays as it is.
+	Description       *string           `json:"description,omitempty"`
+	AvatarURL         *string           `json:"avatarUrl,omitempty"`
+	Permissions       map[string]string `json:"permissions,omitempty"`       // capability -> lowest role that has it
+	EphemeralTimer    *int64            `json:"ephemeralTimer,omitempty"`    // seconds, 0 is off
+	HistoryVisibility string            `json:"historyVisibility,omitempty"` // joined, shared
+	SlowMode          *int64            `json:"slowMode,omitempty"`          // seconds, 0 is off
+	ServerSearch      *bool             `json:"serverSearch,omitempty"`
+
+	// Of invite links.
+	LinkID        string `json:"linkId,omitempty"`
+	ExpiresAt     int64  `json:"expiresAt,omitempty"` // Unix milliseconds, 0 is never
+	MaxUses       int64  `json:"maxUses,omitempty"`   // 0 is without limit
+	NeedsApproval bool   `json:"needsApproval,omitempty"`
+
+	// In the log only.
+	SecretHash      string `json:"-"` // of invite links
+	TargetMessageID string `json:"-"` // of pins; clients see that of the event
 }
 
 // Conversation is a conversation as one of its members sees it.
@@ -50,7 +86,7 @@ type Conversation struct {
 	PeerID         string `json:"peerId,omitempty"` // the other member of a direct conversation
 	CreatedBy      string `json:"createdBy"`
 	CreatedAt      int64  `json:"createdAt"`
-	Membership     string `json:"membership"` // joined, left, removed
+	Membership     string `json:"membership"` // joined, left, removed, banned
 	Role           string `json:"role"`       // owner, admin, member
 	MemberCount    int    `json:"memberCount"`
 	HeadSeq        int64  `json:"headSeq"` // highest seq this member may read
@@ -61,6 +97,16 @@ type Conversation struct {
 	ReadSeq        int64  `json:"readSeq"`
 	IsPinned       bool   `json:"isPinned"`
 	MutedUntil     int64  `json:"mutedUntil"` // Unix milliseconds, 0 if not muted
+
+	// As members see it; a former member does not.
+	AvatarURL         string            `json:"avatarUrl,omitempty"`
+	Description       string            `json:"description,omitempty"`
+	Permissions       map[string]string `json:"permissions,omitempty"`       // of groups: capability -> lowest role that has it
+	EphemeralTimer    int64             `json:"ephemeralTimer,omitempty"`    // seconds, 0 is off
+	HistoryVisibility string            `json:"historyVisibility,omitempty"` // of groups: joined, shared
+	SlowMode          int64             `json:"slowMode,omitempty"`          // seconds, 0 is off
+	ServerSearch      bool              `json:"serverSearch,omitempty"`
+	PinnedMessageIDs  []string          `json:"pinnedMessageIds,omitempty"` // oldest pin first
 
 	Gap *Gap `json:"gap,omitempty"` // in sync only
 }
