@@ -17,6 +17,12 @@ import (
 	"time"
 )
 
+// noLimits let a few users load the server as many would.
+var noLimits = []string{
+	"PARLEY_LIMITS_MESSAGES_PER_MINUTE=0", "PARLEY_LIMITS_GROUP_MESSAGES_PER_MINUTE=0",
+	"PARLEY_LIMITS_NEWCOMER_CONVERSATIONS=0", "PARLEY_LIMITS_CONVERSATIONS_PER_DAY=0", "PARLEY_LIMITS_LOOKUPS_PER_MINUTE=0",
+}
+
 // server is the process under load.
 type server struct {
 	cmd *exec.Cmd
@@ -48,6 +54,7 @@ func start(ctx context.Context, binary string) (*server, error) {
 	_ = l.Close()
 	s := &server{dir: dir, url: "http://" + address, cmd: exec.Command(binary, "serve")}
 	s.cmd.Env = append(os.Environ(), "PARLEY_LISTEN="+address, "PARLEY_DATA_DIR="+filepath.Join(dir, "data"), "PARLEY_LOG_LEVEL=error")
+	s.cmd.Env = append(s.cmd.Env, noLimits...)
 	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func parse(args []string, out io.Writer) (*order, error) {
 	f.StringVar(&ids, "run", "", "only these `ids` of cases or requirements, with commas; * and ? are wild")
 	f.StringVar(&accounts, "accounts", "", "`file` of given accounts, each line a username, a space and its password")
 	f.StringVar(&o.options.RegistrationToken, "registration-token", "", "`token` to register accounts with")
-	f.IntVar(&o.options.MaxAccounts, "max-accounts", 40, "how many accounts the run may register; a case on full groups needs one more than groupMembers")
+	f.IntVar(&o.options.MaxAccounts, "max-accounts", 80, "how many accounts the run may register; a case on full groups needs one more than groupMembers")
 	f.Uint64Var(&o.options.Seed, "seed", 1, "what random steps follow from")
 	f.BoolVar(&o.options.Strict, "strict", false, "undocumented members and codes are failures")
 	f.IntVar(&o.options.Parallel, "parallel", 6, "how many cases run at a time")

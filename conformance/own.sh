@@ -7,6 +7,9 @@ dir=$(mktemp -d)
 chmod 755 "$dir"
 port=${CONFORMANCE_PORT:-18777}
 export PARLEY_LISTEN=127.0.0.1:$port PARLEY_DATA_DIR="$dir/data" PARLEY_LOG_LEVEL=error
+# Rates that no other case waits for, and that those of the profile ABUSE still meet; what is set in the environment holds.
+export PARLEY_LIMITS_MESSAGES_PER_MINUTE="${PARLEY_LIMITS_MESSAGES_PER_MINUTE:-1000}" PARLEY_LIMITS_GROUP_MESSAGES_PER_MINUTE="${PARLEY_LIMITS_GROUP_MESSAGES_PER_MINUTE:-300}"
+export PARLEY_LIMITS_NEWCOMER_CONVERSATIONS="${PARLEY_LIMITS_NEWCOMER_CONVERSATIONS:-100}" PARLEY_LIMITS_LOOKUPS_PER_MINUTE="${PARLEY_LIMITS_LOOKUPS_PER_MINUTE:-2000}"
 server=${CONFORMANCE_SERVER:-$dir/parley}
 [ -n "${CONFORMANCE_SERVER:-}" ] || ${GO:-go} build -o "$server" ./server
 ${GO:-go} build -o "$dir/suite" ./conformance

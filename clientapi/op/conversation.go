@@ -41,11 +41,13 @@ type Conversations struct {
 	People   *account.People
 	Server   id.Server
 	Limits   conversation.Limits
+	Created  *Creations // nil: nobody is limited
 	Signer   Signer
 	Log      *slog.Logger
 }
 
-// Create makes a conversation, or finds the direct one there is: existed tells. Faults: invalid_field, unknown_user, group_full.
+// Create makes a conversation, or finds the direct one there is: existed tells. Faults: invalid_field, unknown_user, group_full,
+// rate_limited.
 func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConversation) (out frame.Conversation, existed bool, err error) {
 	members, err := o.members(ctx, c, in.Members)
 	if err != nil {
@@ -60,11 +62,20 @@ func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConv
 		return out, false, err
 	}
 	conv := event.ConversationID(raw)
+	var undo func()
 	for {
 		if create.Type == event.Direct {
 			if _, err := o.Timeline.View(ctx, conv); err == nil {
+				if undo != nil {
+					undo()
+				}
 				out, err = o.Get(ctx, c, string(conv))
 				return out, true, err
+			}
+		}
+		if undo == nil {
+			if undo, err = o.Created.take(ctx, o, c); err != nil {
+				return out, false, err
 			}
 		}
 		_, err = o.append(ctx, c, conv, timeline.Command{

@@ -26,6 +26,7 @@ type Config struct {
 	Log            *slog.Logger
 	Metrics        prometheus.Registerer // nil: nothing is measured
 	TrustedProxies []netip.Prefix        // peers whose X-Forwarded-For is believed
+	Lookups        *op.Lookups           // bounds routes that tell who exists; nil: nobody is limited
 	Away           func(error) bool      // errors that mean unavailable instead of internal; may be nil
 }
 

@@ -26,6 +26,8 @@ type Route struct {
 	Stream func(c *Call, w http.ResponseWriter) error
 	// Timeout ends the request's context; 0 means 30 s for Handle and none for Stream.
 	Timeout time.Duration
+	// Lookup marks routes that tell who exists.
+	Lookup bool
 }
 
 // Handle answers a request with a value that is sent as JSON, or with a fault. Make it with Body if there is a body.
@@ -56,6 +58,7 @@ type Call struct {
 	r      *http.Request
 	w      *recorder
 	status int
+	names  int // users the request asked about
 }
 
 // Context ends when the client goes away or the route's time is over.
@@ -107,6 +110,9 @@ func (d *door) run(rt Route, c *Call) (any, error) {
 	}
 	if rt.Stream != nil {
 		return nil, rt.Stream(c, c.w)
+	}
+	if rt.Lookup {
+		return d.lookup(rt, c)
 	}
 	return rt.Handle(c)
 }

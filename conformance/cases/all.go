@@ -16,6 +16,7 @@ const (
 	core   = "CLIENT-CORE"
 	groups = "GROUPS"
 	syncs  = "SYNC"
+	abuse  = "ABUSE"
 )
 
 //go:embed quotes.txt
@@ -30,6 +31,7 @@ func All() []*suite.Case {
 		creating(), members(), roles(), reading(), full(),
 		cursors(), feed(), gaps(), polls(), streams(),
 		opening(), tickets(), live(), badFrames(), staying(), crash(),
+		rates(),
 	)
 }
 

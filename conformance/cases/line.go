@@ -131,11 +131,23 @@ func isEvent(f client.Frame) bool {
 
 // send sends a text on the socket and returns the data of the answer.
 func (l *line) send(k *talk, tempID, text string) client.Value {
+	for {
+		data := l.trySend(k, tempID, text)
+		if data.At("code").Text() != "rate_limited" {
+			return data
+		}
+		l.t.Pause(time.Duration(data.At("retryAfterMs").Int()) * time.Millisecond)
+	}
+}
+
+// trySend is send that returns the data of an error with rate_limited too.
+func (l *line) trySend(k *talk, tempID, text string) client.Value {
 	body := message(tempID, text)
 	body["conversationId"] = k.id
 	l.say("send_message", body)
 	return l.find("the message_ack", func(f client.Frame) bool {
-		return f.Type == "message_ack" && f.Data.At("tempId").Text() == tempID
+		limited := f.Type == "error" && f.Data.At("code").Text() == "rate_limited"
+		return (f.Type == "message_ack" || limited) && f.Data.At("tempId").Text() == tempID
 	}).Data
 }
 

@@ -273,6 +273,11 @@ func liveMembers(t *suite.T, a, b, c *actor) {
 
 // liveResync fills the queues on the way to a client that does not read.
 func liveResync(t *suite.T, a, b *actor) {
+	for _, rate := range []string{"messagesPerMinute", "groupMessagesPerMinute"} {
+		if n := t.Env.Limit(rate); n > 0 && n < 252 {
+			t.Impossible("with %s %d nobody fills the queues", rate, n)
+		}
+	}
 	k := a.group(b)
 	before := b.cursor()
 	l := b.openAs(client.Dial{Token: b.session.Access, Stalled: true})

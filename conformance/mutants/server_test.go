@@ -47,7 +47,9 @@ func startServer(t *testing.T) string {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "PARLEY_LISTEN="+address, "PARLEY_DATA_DIR="+filepath.Join(dir, "data"), "PARLEY_LOG_LEVEL=error", "PARLEY_DATABASE_SHARDS=4")
+	cmd.Env = append(cmd.Env, "PARLEY_LISTEN="+address, "PARLEY_DATA_DIR="+filepath.Join(dir, "data"), "PARLEY_LOG_LEVEL=error", "PARLEY_DATABASE_SHARDS=4",
+		"PARLEY_LIMITS_MESSAGES_PER_MINUTE=0", "PARLEY_LIMITS_GROUP_MESSAGES_PER_MINUTE=0",
+		"PARLEY_LIMITS_NEWCOMER_CONVERSATIONS=0", "PARLEY_LIMITS_CONVERSATIONS_PER_DAY=0", "PARLEY_LIMITS_LOOKUPS_PER_MINUTE=0")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

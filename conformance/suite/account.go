@@ -27,6 +27,7 @@ type Account struct {
 	Given                      bool       // from the operator's file: it is never destroyed
 	used                       bool
 	spent                      bool
+	created                    int64 // conversations, which newcomers may make few of
 }
 
 // Spend keeps an account from being leased again: its password, its tokens or its life is over.
@@ -42,8 +43,9 @@ type pool struct {
 	free []*Account
 	made int
 	all  int
-	back chan struct{} // closed and made again when accounts come back
-	shut error         // why no more can be registered
+	out  map[*Account]struct{} // leased
+	back chan struct{}         // closed and made again when accounts come back
+	shut error                 // why no more can be registered
 }
 
 // lease returns n accounts. Given accounts are waited for if others hold them.
@@ -56,6 +58,9 @@ func (p *pool) lease(ctx context.Context, rec *client.Recorder, n int, fresh boo
 			return nil, err
 		}
 		if a != nil {
+			p.mu.Lock()
+			p.out[a] = struct{}{}
+			p.mu.Unlock()
 			got = append(got, a)
 			continue
 		}
@@ -144,7 +149,8 @@ func (p *pool) giveBack(list []*Account) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, a := range list {
-		if a.spent {
+		delete(p.out, a)
+		if a.spent || p.tired(a) {
 			p.all--
 			continue
 		}
@@ -152,6 +158,32 @@ func (p *pool) giveBack(list []*Account) {
 	}
 	close(p.back)
 	p.back = make(chan struct{})
+}
+
+// spare is how many conversations a case may create with one account, without having to wait for a day.
+const spare = 4
+
+// tired tells that an account has hardly any conversations left to create on its first day. The caller holds mu.
+func (p *pool) tired(a *Account) bool {
+	most := p.env.Limit("newcomerConversations")
+	return most > 2*spare && !a.Given && p.shut == nil && p.made < p.env.options.MaxAccounts && a.created > most-spare
+}
+
+// note counts the conversations that an account creates.
+func (p *pool) note(in client.Request, res *client.Response) {
+	if res == nil || in.Method != "POST" || in.Path != "/api/v1/conversations" || res.Status != http.StatusCreated {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for a := range p.out {
+		for _, s := range a.Sessions {
+			if s.Access == in.Token {
+				a.created++
+				return
+			}
+		}
+	}
 }
 
 // register makes the account number n of the run.

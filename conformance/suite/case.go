@@ -89,8 +89,7 @@ func Profiles() []Profile {
 			"a wrong, expired, replayed or misdirected signature is refused", "a replica verifies the chain from 0", "a hole is repaired from a server that is not the hub", "an oversized entry is refused"}},
 		{Name: "FAILOVER", Of: "a change of the hub", Planned: []string{
 			"a planned hand-over loses nothing under load", "an old hub that returns is fenced", "a split view yields proof"}},
-		{Name: "ABUSE", Of: "reports and limits for newcomers", Planned: []string{
-			"200 messages a minute of one user", "30 messages a minute in one group", "10 new conversations on an account's first day", "a forged report does not verify"}},
+		{Name: "ABUSE", Of: "rates, limits for newcomers, reports"},
 		{Name: "ADMIN", Of: "what operators do", Planned: []string{
 			"an export holds everything of the account", "erasing leaves the chain intact"}},
 		{Name: "PERF", Of: "measurements, for information", Planned: []string{

@@ -22,7 +22,7 @@ type Options struct {
 	Peer              string // address of a second homeserver, "" for none
 	Given             []*Account
 	RegistrationToken string
-	MaxAccounts       int // how many the run may register; 0 for 40
+	MaxAccounts       int // how many the run may register; 0 for 80
 	Seed              uint64
 	Strict            bool
 	Parallel          int  // 0 for 4
@@ -50,7 +50,7 @@ var ErrUnreachable = errors.New("the server does not answer")
 // NewEnv reads the specification and the server's discovery document.
 func NewEnv(ctx context.Context, files fs.FS, o Options) (*Env, error) {
 	if o.MaxAccounts == 0 {
-		o.MaxAccounts = 40
+		o.MaxAccounts = 80
 	}
 	if o.Parallel <= 0 {
 		o.Parallel = 4
@@ -72,7 +72,7 @@ func NewEnv(ctx context.Context, files fs.FS, o Options) (*Env, error) {
 			return nil, err
 		}
 	}
-	e.pool = &pool{env: e, back: make(chan struct{}), free: o.Given, all: len(o.Given)}
+	e.pool = &pool{env: e, out: map[*Account]struct{}{}, back: make(chan struct{}), free: o.Given, all: len(o.Given)}
 	e.Discovery, err = e.Server.Do(ctx, &client.Recorder{}, "suite", client.Request{Method: "GET", Path: "/.well-known/parley/client"})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
@@ -143,6 +143,7 @@ func (t *T) Lease(n int, fresh bool) []*Account {
 func (e *Env) patient(ctx context.Context, rec *client.Recorder, who string, in client.Request) (*client.Response, error) {
 	for {
 		res, err := e.Server.Do(ctx, rec, who, in)
+		e.pool.note(in, res)
 		if err != nil || res.Status != http.StatusTooManyRequests {
 			return res, err
 		}
@@ -174,6 +175,7 @@ func (t *T) Ask(who string, in client.Request) *client.Response {
 // Do sends a request as it is.
 func (t *T) Do(who string, in client.Request) *client.Response {
 	res, err := t.Env.Server.Do(t.ctx, t.Rec, who, in)
+	t.Env.pool.note(in, res)
 	t.noAnswer(err)
 	return res
 }

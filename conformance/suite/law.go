@@ -24,6 +24,7 @@ type Limit struct {
 	Name      string `yaml:"name"`
 	Value     int64  `yaml:"value"`
 	Max       int64  `yaml:"max"`
+	Rate      bool   `yaml:"rate"`
 	Error     string `yaml:"error"`
 	Discovery bool   `yaml:"discovery"`
 }

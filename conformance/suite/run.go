@@ -99,7 +99,7 @@ func (e *Env) attempt(ctx context.Context, c *Case) *Result {
 		r.Status, r.Diagnosis = status, reason
 		return r
 	}
-	inner, cancel := context.WithTimeout(ctx, c.timeout())
+	inner, cancel := context.WithTimeout(ctx, c.timeout()+e.rateTime())
 	defer cancel()
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(c.ID))
@@ -118,6 +118,16 @@ func (e *Env) attempt(ctx context.Context, c *Case) *Result {
 	r.Notes = t.Rec.Notes()
 	r.Traffic, r.Dropped = t.Rec.Exchanges()
 	return r
+}
+
+// rateTime is what a case may have to wait for rates, beside its own time.
+func (e *Env) rateTime() time.Duration {
+	for _, name := range []string{"messagesPerMinute", "groupMessagesPerMinute"} {
+		if e.Discovery.At("limits", name).Int() > 0 {
+			return time.Minute
+		}
+	}
+	return 0
 }
 
 // lacks tells without running it that a case cannot or need not run.

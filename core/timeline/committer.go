@@ -154,6 +154,10 @@ func (g *group) decide(w *work, p *pending) *work {
 		c.refuse(p, err)
 		return w
 	}
+	if err := g.t.meter(p); err != nil {
+		p.finish(Result{}, err)
+		return w
+	}
 	e := p.event()
 	after, err := conversation.Seal(e, c.head, c.state, p.cmd.At)
 	if err != nil {

@@ -138,6 +138,7 @@ func (t *Timeline) load(ctx context.Context, sh *shard, c id.Conversation, wait 
 	if !sh.owned || sh.group.gen.Load() != gen {
 		return nil // The caller looks again and finds what is true now.
 	}
+	t.meterPast(l)
 	sh.convs[c] = newConv(sh, c, l, gen)
 	sh.evict(t.MaxConversations, time.Now())
 	return nil

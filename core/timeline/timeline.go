@@ -30,6 +30,7 @@ type Options struct {
 	Out    Out
 	Node   string // id of this node in leases, stable across restarts
 	Limits conversation.Limits
+	Meter  Meter // nil: nobody is limited
 	Log    *slog.Logger
 
 	Clock            func() time.Time   // time.Now
@@ -133,6 +134,7 @@ type Command struct {
 	AuthorTime int64  // Unix milliseconds
 	Content    []byte // canonical; not to be changed afterwards
 	Origin     string // session that sent it, "" if none
+	Unmetered  bool   // the server's own work, on which no user's limit falls
 }
 
 // Result is the place the event got, now or, for a Duplicate, the first time.

@@ -19,6 +19,12 @@ import (
 	"time"
 )
 
+// noLimits let a few devices load the server as many would.
+var noLimits = []string{
+	"PARLEY_LIMITS_MESSAGES_PER_MINUTE=0", "PARLEY_LIMITS_GROUP_MESSAGES_PER_MINUTE=0",
+	"PARLEY_LIMITS_NEWCOMER_CONVERSATIONS=0", "PARLEY_LIMITS_CONVERSATIONS_PER_DAY=0", "PARLEY_LIMITS_LOOKUPS_PER_MINUTE=0",
+}
+
 // server is the parley process under test, one after another in the same folder.
 type server struct {
 	binary, dir, address string
@@ -73,6 +79,7 @@ func (s *server) start(failpoint string) error {
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "PARLEY_DATA_DIR="+filepath.Join(s.dir, "data"), "PARLEY_LISTEN="+s.address,
 		"PARLEY_TEST_FAILPOINT="+failpoint)
+	cmd.Env = append(cmd.Env, noLimits...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	failed := make(chan error)

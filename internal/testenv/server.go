@@ -56,6 +56,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 		},
 	}
 	s.cfg.Listen, s.cfg.DataDir, s.cfg.Registration.Mode = "127.0.0.1:0", t.TempDir(), "open"
+	s.cfg.Limits = config.Limits{}
 	for _, o := range opts {
 		o(s)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,6 +49,9 @@ func (r *reader) check(c Config) {
 	}
 	r.checkAddress("listen", c.Listen)
 	r.checkPublicURL(c.PublicURL)
+	if _, err := c.TrustedProxies(); err != nil {
+		r.wrong("trustedProxies", "%v", err)
+	}
 	if c.DataDir == "" {
 		r.wrong("dataDir", "it must not be empty")
 	}
@@ -59,12 +63,26 @@ func (r *reader) check(c Config) {
 	if n := c.Groups.MaxMembers; n < 2 || n > 1024 {
 		r.wrong("groups.maxMembers", "%d is not between 2 and 1024", n)
 	}
+	r.checkLimits(c.Limits)
 	r.checkChoice("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	r.checkChoice("log.format", c.Log.Format, "text", "json")
 	if c.Metrics.Listen != "" {
 		r.checkAddress("metrics.listen", c.Metrics.Listen)
 	}
 }
+
+// checkLimits wants no negative numbers, and none beyond what discovery may tell.
+func (r *reader) checkLimits(l Limits) {
+	v := reflect.ValueOf(l)
+	for i := range v.NumField() {
+		if n := v.Field(i).Int(); n < 0 || n > maxRate {
+			r.wrong("limits."+v.Type().Field(i).Tag.Get("yaml"), "%d is not between 0 and %d", n, maxRate)
+		}
+	}
+}
+
+// maxRate is max of the rates in spec/limits.yaml.
+const maxRate = 1_000_000
 
 func (r *reader) checkChoice(key, value string, choices ...string) {
 	if !slices.Contains(choices, value) {

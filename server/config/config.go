@@ -5,6 +5,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -15,11 +16,13 @@ type Config struct {
 	ServerName   string       `yaml:"serverName" doc:"The name users are known under, as in alice@serverName: a lower-case DNS name with an optional port. It cannot be changed later."`
 	Listen       string       `yaml:"listen" doc:"Address and port of the HTTP listener. Put a TLS proxy before it on any public network."`
 	PublicURL    string       `yaml:"publicUrl" doc:"The address clients reach the server at, without a path." shown:"http://localhost:<port> for localhost, else https://<serverName>"`
+	Proxies      string       `yaml:"trustedProxies" doc:"Addresses or networks of proxies before this server, with commas between them, such as 10.0.0.0/8: the client's address is taken from their X-Forwarded-For. Limits by address need it."`
 	DataDir      string       `yaml:"dataDir" doc:"Folder for what the server keeps on disk: its node id and the private PostgreSQL."`
 	Node         Node         `yaml:"node"`
 	Database     Database     `yaml:"database"`
 	Registration Registration `yaml:"registration"`
 	Groups       Groups       `yaml:"groups"`
+	Limits       Limits       `yaml:"limits"`
 	Log          Log          `yaml:"log"`
 	Metrics      Metrics      `yaml:"metrics"`
 }
@@ -56,6 +59,15 @@ type Groups struct {
 	MaxMembers int `yaml:"maxMembers" doc:"Largest number of members of a group, from 2 to 1024."`
 }
 
+// Limits bounds what one user, and one address, may do in a time. 0 is no limit.
+type Limits struct {
+	MessagesPerMinute      int `yaml:"messagesPerMinute" doc:"Messages, edits, reactions, deletions and changes of groups that one user may make in a minute; 0 for no limit."`
+	GroupMessagesPerMinute int `yaml:"groupMessagesPerMinute" doc:"Messages, edits, reactions and deletions that one user may make in one group in a minute; 0 for no limit."`
+	NewcomerConversations  int `yaml:"newcomerConversations" doc:"Conversations that one account may create in a day while it is younger than a day; 0 for no limit."`
+	ConversationsPerDay    int `yaml:"conversationsPerDay" doc:"Conversations that one user may create in a day; 0 for no limit."`
+	LookupsPerMinute       int `yaml:"lookupsPerMinute" doc:"Names that may be looked up in a minute by one user and from one address; 0 for no limit."`
+}
+
 // Log says what is written to the standard error output.
 type Log struct {
 	Level  string `yaml:"level" doc:"Least level that is logged: debug, info, warn or error."`
@@ -75,7 +87,10 @@ func Default() Config {
 		DataDir:    "data",
 		Database:   Database{Shards: 16},
 		Groups:     Groups{MaxMembers: 500},
-		Log:        Log{Level: "info", Format: "text"},
+		Limits: Limits{
+			MessagesPerMinute: 200, GroupMessagesPerMinute: 30, NewcomerConversations: 10, ConversationsPerDay: 500, LookupsPerMinute: 120,
+		},
+		Log: Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -83,6 +98,26 @@ func Default() Config {
 func (c Config) IsLocal() bool {
 	host, _, _ := strings.Cut(c.ServerName, ":")
 	return host == "localhost"
+}
+
+// TrustedProxies returns the networks of Proxies.
+func (c Config) TrustedProxies() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for text := range strings.SplitSeq(c.Proxies, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		if a, err := netip.ParseAddr(text); err == nil {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 // SlogLevel returns the level for log/slog; that of a value Load accepted.

@@ -91,17 +91,20 @@ database:
     - {dsn: "postgres://a", shards: 0-6}
     - {dsnFile: %q, shards: 7}
 registration: {mode: open, allowOpen: true, tokensFile: %q}
+trustedProxies: 127.0.0.1, 10.0.0.0/8
 groups: {maxMembers: 1024}
+limits: {messagesPerMinute: 1, groupMessagesPerMinute: 2, newcomerConversations: 3, conversationsPerDay: 4, lookupsPerMinute: 5}
 log: {level: debug, format: json}
 metrics: {listen: ":9090"}
 `, dsn, tokens))
 	want := Config{
 		ServerName: "chat.example.org:8443", Listen: "[::1]:80", PublicURL: "https://chat.example.org", DataDir: "/srv/parley",
-		Node: Node{ID: "n-1"},
+		Node: Node{ID: "n-1"}, Proxies: "127.0.0.1, 10.0.0.0/8",
 		Database: Database{Shards: 8, List: []ShardDatabase{
 			{DSN: "postgres://a", Shards: Range{0, 6}}, {DSN: "postgres://b", DSNFile: dsn, Shards: Range{7, 7}},
 		}},
 		Registration: Registration{Mode: ModeOpen, AllowOpen: true, TokensFile: tokens},
+		Limits:       Limits{1, 2, 3, 4, 5},
 		Groups:       Groups{MaxMembers: 1024}, Log: Log{Level: "debug", Format: "json"}, Metrics: Metrics{Listen: ":9090"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -110,7 +110,7 @@ func (h *Homeserver) assemble() {
 		h.timeline = h.opt.Owner.timeline
 	} else {
 		h.timeline = timeline.New(timeline.Options{
-			Store: h.store, Out: h.fanout, Node: h.identity.node, Limits: limits, Log: h.part("timeline"),
+			Store: h.store, Out: h.fanout, Node: h.identity.node, Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
 			Clock: h.opt.Clock, Fail: h.opt.Fail,
 		})
 	}

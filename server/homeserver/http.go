@@ -35,13 +35,16 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		Timeline: h.timeline, Feed: h.feed, Users: h.accounts, People: h.people,
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
+	conversations.Created = h.creations()
 	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: still(accounts), Log: h.part("session")}
 	h.polls = newPolls(h.fanout)
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
 	routes = append(routes, rest.PersonalRoutes(conversations)...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.polls, h.door, accounts, accounts)...)
-	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway})
+	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway,
+		Lookups: h.lookups(), TrustedProxies: h.proxies(),
+	})
 
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
@@ -128,9 +131,7 @@ func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 		Versions:   []string{"1.0"},
 		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "sync.socket", "sync.poll", "sync.sse"},
 		Software:   wire.Software{Name: "parley", Version: Version},
-		Limits: map[string]int64{
-			"contentBytes": op.MaxContent, "groupMembers": int64(h.cfg.Groups.MaxMembers), "socketsPerDevice": session.SocketsPerDevice,
-		},
+		Limits:     h.limits(),
 	})
 }
 

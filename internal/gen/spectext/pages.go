@@ -28,6 +28,7 @@ type Limit struct {
 	Name      string `yaml:"name"`
 	Value     int64  `yaml:"value"`
 	Max       int64  `yaml:"max"`
+	Rate      bool   `yaml:"rate"`
 	Unit      string `yaml:"unit"`
 	Error     string `yaml:"error"`
 	Discovery bool   `yaml:"discovery"`
@@ -177,7 +178,9 @@ func limitsTable(limits []Limit) string {
 	b.WriteString("| limit | value | of | beyond it |\n|---|---|---|---|\n")
 	for _, l := range limits {
 		value, beyond := fmt.Sprintf("%d %s", l.Value, l.Unit), ""
-		if l.Max > 0 {
+		if l.Rate {
+			value += ", or another"
+		} else if l.Max > 0 {
 			value += fmt.Sprintf(", up to %d", l.Max)
 		}
 		if l.Error != "" {

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package op
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"parley.chat/core/account"
+	"parley.chat/core/feed"
+	"parley.chat/core/limit"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/id"
+)
+
+const day = 24 * time.Hour
+
+// Ages tells how old accounts are.
+type Ages interface {
+	Profile(ctx context.Context, u id.User) (account.User, error)
+}
+
+// Creations bounds the conversations a user creates in a day. Make it with NewCreations.
+type Creations struct {
+	newcomers, everyone int // 0: no limit
+	ages                Ages
+	now                 func() time.Time
+	first, later        *limit.Counter
+}
+
+// NewCreations makes the limits: of accounts younger than a day, and of all. 0 is none. now nil is time.Now.
+func NewCreations(newcomers, everyone int, ages Ages, now func() time.Time) *Creations {
+	if now == nil {
+		now = time.Now
+	}
+	return &Creations{
+		newcomers: newcomers, everyone: everyone, ages: ages, now: now,
+		first: limit.NewCounter(limit.Rate{Count: newcomers, Per: day}, 0),
+		later: limit.NewCounter(limit.Rate{Count: everyone, Per: day}, 0),
+	}
+}
+
+// take spends one of the caller's creations; undo gives it back. Faults: rate_limited. spec: ABUSE-NEWCOMER-1
+func (l *Creations) take(ctx context.Context, o *Conversations, c Caller) (undo func(), err error) {
+	none := func() {}
+	if l == nil || l.newcomers == 0 && l.everyone == 0 {
+		return none, nil
+	}
+	u, err := l.ages.Profile(ctx, c.User)
+	if err != nil {
+		return none, err
+	}
+	counter, most, at := l.later, l.everyone, l.now().UnixMilli()
+	if at-u.CreatedAt < day.Milliseconds() && l.newcomers > 0 {
+		counter, most = l.first, l.newcomers
+	}
+	if err := l.recall(ctx, o, c, counter, at); err != nil {
+		return none, err
+	}
+	if wait := counter.Take(string(c.User), 1, at); wait > 0 {
+		if counter == l.first { // Older accounts have their own limit.
+			wait = min(wait, time.Duration(u.CreatedAt+day.Milliseconds()-at)*time.Millisecond)
+		}
+		return none, limit.Refusal(wait, fmt.Sprintf("at most %d new conversations a day", most))
+	}
+	return func() { counter.Return(string(c.User), 1, at) }, nil
+}
+
+// recallMost bounds the conversations looked at to find out how many a user created.
+const recallMost = 1000
+
+// recall counts what the log has of the last day, when nothing of the user is in memory: after a restart a limit does not
+// begin anew.
+func (l *Creations) recall(ctx context.Context, o *Conversations, c Caller, counter *limit.Counter, now int64) error {
+	if counter.Known(string(c.User)) {
+		return nil
+	}
+	index, err := o.Feed.Log.UserIndex(ctx, c.User)
+	if err != nil {
+		return err
+	}
+	var made []int64
+	looked := 0
+	for _, m := range index {
+		if m.ChangedAt <= now-day.Milliseconds() {
+			continue
+		}
+		if looked++; looked > recallMost {
+			break
+		}
+		at, err := o.madeBy(ctx, c.User, m)
+		if err != nil {
+			return err
+		}
+		if at > 0 {
+			made = append(made, at)
+		}
+	}
+	if counter.Begin(string(c.User)) { // Else another request was first.
+		for _, at := range made {
+			counter.Note(string(c.User), 1, at)
+		}
+	}
+	return nil
+}
+
+// madeBy tells when the user created the conversation, 0 if somebody else did.
+func (o *Conversations) madeBy(ctx context.Context, u id.User, m feed.Membership) (int64, error) {
+	v, err := o.Timeline.View(ctx, m.ID)
+	if err != nil {
+		return 0, err
+	}
+	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, timeline.Range{From: 0, To: 0, Limit: 1})
+	if err != nil || len(events) == 0 || events[0].Sender != u {
+		return 0, err
+	}
+	return events[0].HubTime, nil
+}
+
+// Lookups bounds the names that are looked up by one user and from one address. Make it with NewLookups; nil is no limit.
+type Lookups struct {
+	now     func() time.Time
+	most    int
+	counter *limit.Counter
+}
+
+// NewLookups makes the limit of a minute, 0 for none. now nil is time.Now.
+func NewLookups(most int, now func() time.Time) *Lookups {
+	if now == nil {
+		now = time.Now
+	}
+	return &Lookups{now: now, most: most, counter: limit.NewCounter(limit.Rate{Count: most, Per: time.Minute}, 0)}
+}
+
+// Check answers rate_limited if the caller has looked up too much. spec: ABUSE-LOOKUP-1
+func (l *Lookups) Check(from netip.Addr, c Caller) error {
+	if l == nil {
+		return nil
+	}
+	for _, key := range lookupKeys(from, c) {
+		if wait := l.counter.Wait(key, 1, l.now().UnixMilli()); wait > 0 {
+			return limit.Refusal(wait, fmt.Sprintf("at most %d names are looked up a minute", l.most))
+		}
+	}
+	return nil
+}
+
+// Note counts n names that were looked up.
+func (l *Lookups) Note(from netip.Addr, c Caller, n int) {
+	if l == nil {
+		return
+	}
+	for _, key := range lookupKeys(from, c) {
+		l.counter.Note(key, n, l.now().UnixMilli())
+	}
+}
+
+// lookupKeys are the user and the address. A loopback address is that of a proxy on this machine, which is everybody's.
+func lookupKeys(from netip.Addr, c Caller) []string {
+	keys := []string{"user " + string(c.User)}
+	if !from.IsValid() || from.IsLoopback() {
+		return keys
+	}
+	if from.Is6() {
+		if p, err := from.WithZone("").Prefix(64); err == nil { // One customer.
+			return append(keys, p.String())
+		}
+	}
+	return append(keys, from.String())
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homeserver_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"parley.chat/internal/testenv"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/rest"
+	"parley.chat/server/config"
+	"parley.chat/server/homeserver"
+)
+
+func limited(l config.Limits) testenv.Option {
+	return testenv.Configure(func(c *config.Config) { c.Limits = l })
+}
+
+// sends posts texts until one is refused, and returns how many were taken and the refusal.
+func sends(u *testenv.User, conv string, most int) (int, *fault.Error) {
+	for n := range most {
+		if f := u.Call("POST", "/conversations/"+conv+"/messages", testenv.Text("", "x"), nil); f != nil {
+			return n, f
+		}
+	}
+	return most, nil
+}
+
+func wantLimited(t *testing.T, f *fault.Error, most time.Duration) {
+	t.Helper()
+	if f == nil || f.Code != fault.RateLimited || f.RetryAfter <= 0 || f.RetryAfter > most {
+		t.Errorf("got %v, want rate_limited within %v", f, most)
+	}
+}
+
+func TestLimits_AUserIsBoundedOverAllConversationsAndInEachGroup(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	srv := testenv.Start(t, testenv.Clock(clock.Now), limited(config.Limits{MessagesPerMinute: 10, GroupMessagesPerMinute: 4}))
+	us := srv.Users(t, "alice", "bob")
+	alice, bob := us[0], us[1]
+	group, other, direct := alice.Group("one", bob), alice.Group("two", bob), alice.Direct(bob) // Three entries of alice's.
+	n, f := sends(alice, group, 20)
+	if wantLimited(t, f, time.Minute); n != 4 {
+		t.Errorf("%d messages in a group, want 4", n)
+	}
+	if n, f := sends(bob, group, 2); n != 2 {
+		t.Errorf("another member is limited: %v", f)
+	}
+	n, f = sends(alice, direct, 20)
+	if wantLimited(t, f, time.Minute); n != 3 {
+		t.Errorf("%d messages elsewhere, want 3", n)
+	}
+	alice.Refused(fault.RateLimited, "POST", "/conversations/"+other+"/messages", testenv.Text("", "x"))
+	alice.Refused(fault.RateLimited, "PATCH", "/conversations/"+other, name("three"))
+	alice.Do("DELETE", "/conversations/"+other+"/members/"+alice.ID, nil, nil)
+	clock.Add(f.RetryAfter)
+	if n, f := sends(alice, direct, 1); n != 1 {
+		t.Errorf("after retryAfterMs: %v", f)
+	}
+}
+
+func TestLimits_ARepeatIsNeverLimitedAwayAndTheSocketNamesTheTempID(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, limited(config.Limits{MessagesPerMinute: 2}))
+	us := srv.Users(t, "alice", "bob")
+	alice := us[0]
+	conv := alice.Direct(us[1])
+	s := alice.Socket(nil)
+	first := testenv.Text(conv, "first")
+	send := func() frame.Ack { s.Send(frame.SendMessage, first); return s.Ack(first.TempID) }
+	ack := send()
+	if again := send(); again != ack {
+		t.Errorf("the repeat got %+v, want %+v", again, ack)
+	}
+	second := testenv.Text(conv, "second")
+	s.Send(frame.SendMessage, second)
+	e := s.Refused(fault.RateLimited)
+	if e.TempID != second.TempID || e.ConversationID != conv || e.RetryAfterMs <= 0 {
+		t.Errorf("refused with %+v", e)
+	}
+	if again := send(); again != ack {
+		t.Errorf("the repeat got %+v, want %+v", again, ack)
+	}
+}
+
+func TestLimits_ARestartDoesNotBeginAnew(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, limited(config.Limits{MessagesPerMinute: 8, GroupMessagesPerMinute: 5, NewcomerConversations: 3}))
+	us := srv.Users(t, "alice", "bob")
+	alice := us[0]
+	direct, group := alice.Direct(us[1]), alice.Group("", us[1])
+	if n, f := sends(alice, group, 4); n != 4 {
+		t.Fatal(f)
+	}
+	srv.Restart()
+	n, f := sends(alice, group, 9)
+	if wantLimited(t, f, time.Minute); n > 1 {
+		t.Errorf("%d more in the group, want 1 at most", n)
+	}
+	alice.Get(direct)
+	n, f = sends(alice, direct, 9)
+	if wantLimited(t, f, time.Minute); n > 2 {
+		t.Errorf("%d more elsewhere, want 2 at most", n)
+	}
+	srv.Restart()
+	alice.Get(group)
+	f = alice.Refused(fault.RateLimited, "POST", "/conversations", rest.CreateConversation{Type: "group"})
+	wantLimited(t, f, 24*time.Hour)
+}
+
+func TestLimits_ANewcomerCreatesFewConversations(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	srv := testenv.Start(t, testenv.Clock(clock.Now), limited(config.Limits{NewcomerConversations: 3, ConversationsPerDay: 5}),
+		testenv.Assemble(func(o *homeserver.Options) { o.AccessLife = 1000 * time.Hour }))
+	us := srv.Users(t, "alice", "bob")
+	alice, bob := us[0], us[1]
+	group := rest.CreateConversation{Type: "group", Members: []string{}}
+	conv := alice.Direct(bob)
+	alice.Group("one")
+	bob.Group("bob's", alice) // Of somebody else.
+	srv.Restart()
+	alice.Refused(fault.UnknownUser, "POST", "/conversations", rest.CreateConversation{Type: "direct", Members: []string{"nobody@localhost"}})
+	alice.Group("two")
+	f := alice.Refused(fault.RateLimited, "POST", "/conversations", group)
+	wantLimited(t, f, 24*time.Hour)
+	if alice.Direct(bob) != conv {
+		t.Error("the direct conversation that exists is not found")
+	}
+	clock.Add(f.RetryAfter)
+	for range 5 - 3 {
+		alice.Do("POST", "/conversations", group, nil)
+	}
+	clock.Add(time.Hour)
+	for range 3 {
+		alice.Do("POST", "/conversations", group, nil)
+	}
+	wantLimited(t, alice.Refused(fault.RateLimited, "POST", "/conversations", group), 24*time.Hour)
+}
+
+func TestLimits_LookingForNamesIsBounded(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, limited(config.Limits{LookupsPerMinute: 10}))
+	us := srv.Users(t, "alice", "bob", "carol")
+	alice, bob, carol := us[0], us[1], us[2]
+	conv := alice.Group("", bob)
+	alice.Do("POST", "/conversations/"+conv+"/members", add(carol), nil)
+	for range 2 {
+		alice.Do("GET", "/users/"+bob.ID, nil, nil)
+	}
+	names := rest.CreateConversation{Type: "group", Members: []string{bob.ID, carol.ID, "nobody@localhost", bob.ID, bob.ID, bob.ID, bob.ID, bob.ID}}
+	alice.Refused(fault.UnknownUser, "POST", "/conversations", names)
+	wantLimited(t, alice.Refused(fault.RateLimited, "GET", "/users/"+bob.ID, nil), time.Minute)
+	alice.Refused(fault.RateLimited, "POST", "/conversations", names)
+	alice.Refused(fault.RateLimited, "POST", "/conversations/"+conv+"/members", add(carol))
+	bob.Do("GET", "/users/"+alice.ID, nil, nil)
+}
+
+func TestLimits_DiscoveryTellsThem(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, limited(config.Default().Limits))
+	res, err := http.Get(srv.URL + "/.well-known/parley/client")
+	check(t, err)
+	defer res.Body.Close()
+	var d rest.Discovery
+	check(t, json.NewDecoder(res.Body).Decode(&d))
+	for name, want := range map[string]int64{
+		"messagesPerMinute": 200, "groupMessagesPerMinute": 30, "newcomerConversations": 10, "conversationsPerDay": 500, "lookupsPerMinute": 120,
+	} {
+		if d.Limits[name] != want {
+			t.Errorf("%s is %d, want %d", name, d.Limits[name], want)
+		}
+	}
+}
