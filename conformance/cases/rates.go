@@ -126,6 +126,5 @@ func rateLookup(t *suite.T, a, b *actor) {
 	n, res := until429(t, most, func() *client.Response { return a.once(get("/users/" + b.id)) })
 	t.Expect(n >= most-2, "%d lookups pass, the rate is %d", n+2, most)
 	wantCode(t, a.once(post("/conversations", object{"type": "group", "members": []string{b.id}})), "rate_limited", "adding beyond the rate")
-	wait(t, res, time.Minute)
-	must(t, a.once(get("/users/"+b.id)), "a lookup after retryAfterMs")
+	t.Expect(res.At("retryAfterMs").Int() > 0, "retryAfterMs is %v", res.At("retryAfterMs"))
 }
