@@ -201,7 +201,7 @@ func TestSchemas_HaveExactlyTheMembersOfTheGoTypes(t *testing.T) {
 		"Deactivate": rest.Deactivate{}, "Profile": rest.Profile{}, "EditProfile": rest.EditProfile{}, "Ticket": rest.Ticket{},
 		"CreateConversation": rest.CreateConversation{}, "EditConversation": rest.EditConversation{}, "AddMembers": rest.AddMembers{}, "Acknowledge": rest.Acknowledge{},
 		"EditMember": rest.EditMember{}, "Member": rest.Member{}, "Members": rest.Members{}, "Conversations": rest.Conversations{},
-		"Messages": rest.Messages{}, "Discovery": rest.Discovery{}, "Software": rest.Software{},
+		"Messages": rest.Messages{}, "Found": rest.Found{}, "Discovery": rest.Discovery{}, "Software": rest.Software{},
 	} {
 		s := schemaOf(t, c, name)
 		for s.Ref != nil && len(s.Properties) == 0 {

@@ -16,6 +16,7 @@ import (
 	"parley.chat/core/account"
 	"parley.chat/core/conversation"
 	"parley.chat/core/feed"
+	"parley.chat/core/search"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
@@ -37,6 +38,7 @@ type Users interface {
 type Conversations struct {
 	Timeline *timeline.Timeline
 	Feed     *feed.Feed
+	Finder   *search.Finder
 	Users    Users
 	People   *account.People
 	Server   id.Server

@@ -29,6 +29,7 @@ func All() []*suite.Case {
 		register(), login(), tokens(), devices(), profiles(), endings(),
 		direct(), sending(), idempotence(), history(), receipts(), counting(), logs(), privacy(), limits(),
 		creating(), members(), roles(), reading(), full(),
+		searching(),
 		cursors(), feed(), gaps(), polls(), streams(),
 		opening(), tickets(), live(), badFrames(), staying(), crash(),
 		rates(),

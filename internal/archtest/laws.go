@@ -63,6 +63,8 @@ func sideways() map[string]string {
 		"core/fanout -> core/conversation":         "who hears of an event follows from the state after it",
 		"core/feed -> core/conversation":           "a snapshot of a conversation is its folded state",
 		"core/feed -> core/timeline":               "a page ends at the committed head that the owner knows",
+		"core/search -> core/conversation":         "what may be read follows from the folded state",
+		"core/search -> core/timeline":             "what may be shown ends at the committed head that the owner knows",
 		"core/feed -> core/fanout":                 "catching up drains the notes that fanout held meanwhile",
 		"clientapi/session -> clientapi/op":        "the socket is a face of the operations",
 		"clientapi/session -> clientapi/socket":    "a session speaks through one connection",

@@ -20,6 +20,7 @@ import (
 	"parley.chat/clientapi/rest"
 	"parley.chat/clientapi/session"
 	"parley.chat/core/conversation"
+	"parley.chat/core/search"
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
@@ -33,6 +34,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	accounts := op.NewAccounts(h.accounts)
 	conversations := &op.Conversations{
 		Timeline: h.timeline, Feed: h.feed, Users: h.accounts, People: h.people,
+		Finder: &search.Finder{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards},
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
 	conversations.Created = h.creations()
@@ -41,6 +43,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
 	routes = append(routes, rest.PersonalRoutes(conversations)...)
+	routes = append(routes, rest.SearchRoutes(conversations)...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.polls, h.door, accounts, accounts)...)
 	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway,
 		Lookups: h.lookups(), TrustedProxies: h.proxies(),
@@ -129,7 +132,7 @@ func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, wire.Discovery{
 		ServerName: h.cfg.ServerName,
 		Versions:   []string{"1.0"},
-		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "sync.socket", "sync.poll", "sync.sse"},
+		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "sync.socket", "sync.poll", "sync.sse", "search"},
 		Software:   wire.Software{Name: "parley", Version: Version},
 		Limits:     h.limits(),
 	})

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homeserver_test
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"parley.chat/internal/testenv"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/rest"
+)
+
+// stepping is a clock of which no two looks see the same millisecond, so that the order of messages is that of sending.
+func stepping() testenv.Option {
+	var looks atomic.Int64
+	return testenv.Clock(func() time.Time { return time.Now().Add(time.Duration(looks.Add(1)) * time.Millisecond) })
+}
+
+// found pages through a search and returns the texts in order.
+func found(t *testing.T, u *testenv.User, query string) (out []string) {
+	t.Helper()
+	page := rest.Found{HasMore: true}
+	for pages := 0; page.HasMore; pages++ {
+		path := "/search?" + query + "&cursor=" + url.QueryEscape(page.NextCursor)
+		page = rest.Found{}
+		u.Do("GET", path, nil, &page)
+		for _, m := range page.Messages {
+			if m.Type != frame.TypeMessage || m.ConversationID == "" || m.SenderID == "" {
+				t.Errorf("found %+v", m)
+			}
+			out = append(out, m.Content)
+		}
+		if pages > 100 {
+			t.Fatal("the search does not end")
+		}
+	}
+	return out
+}
+
+func wantFound(t *testing.T, u *testenv.User, query string, want ...string) {
+	t.Helper()
+	if got := found(t, u, query); !slices.Equal(got, want) {
+		t.Errorf("%s finds by %q:\n%q\nwant\n%q", u.ID, query, got, want)
+	}
+}
+
+func TestSearch_FindsBySenderKindTimeAndConversationNewestFirst(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, stepping())
+	us := srv.Users(t, "alice", "bob", "carol")
+	alice, bob, carol := us[0], us[1], us[2]
+	group, direct := alice.Group("Team", bob, carol), alice.Direct(bob)
+	alice.Post(group, "one")
+	bob.Post(direct, "two")
+	picture := testenv.Text(group, `a picture; "contentType":"video"`)
+	picture.ContentType, picture.MediaURL = "image", "https://example.org/a.png"
+	bob.Do("POST", "/conversations/"+group+"/messages", picture, nil)
+	three := alice.Post(direct, "three")
+	carol.Post(group, "four")
+
+	all := []string{"four", "three", picture.Content, "two", "one"}
+	wantFound(t, alice, "", all...)
+	for _, limit := range []int{1, 2, 4, 5} {
+		wantFound(t, alice, fmt.Sprint("limit=", limit), all...)
+	}
+	wantFound(t, carol, "", "four", picture.Content, "one")
+	wantFound(t, alice, "senderId="+bob.ID, picture.Content, "two")
+	wantFound(t, alice, "senderId="+alice.ID+"&conversationId="+direct, "three")
+	wantFound(t, alice, "contentType=image", picture.Content)
+	wantFound(t, alice, "contentType=video")
+	wantFound(t, alice, "senderId=nobody@localhost")
+	at := three.Timestamp
+	wantFound(t, alice, fmt.Sprintf("from=%d&senderId=%s", at, alice.ID), "three")
+	wantFound(t, alice, fmt.Sprintf("to=%d&conversationId=%s", at, direct), "two")
+	wantFound(t, alice, fmt.Sprintf("from=%d&to=%d", at, at))
+	wantFound(t, alice, fmt.Sprintf("from=%d", time.Now().Add(time.Hour).UnixMilli()))
+}
+
+func TestSearch_MembershipsBoundWhatIsFound(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, testenv.TwoDatabases, stepping())
+	us := srv.Users(t, "alice", "bob", "carol", "dave")
+	alice, bob, carol, dave := us[0], us[1], us[2], us[3]
+	conv := alice.Group("Team", bob)
+	path := "/conversations/" + conv
+	alice.Post(conv, "before carol")
+	alice.Do("POST", path+"/members", add(carol), nil)
+	alice.Post(conv, "with both")
+	alice.Do("DELETE", path+"/members/"+bob.ID, nil, nil)
+	alice.Post(conv, "without bob")
+	for _, query := range []string{"limit=50", "conversationId=" + conv} {
+		wantFound(t, alice, query, "without bob", "with both", "before carol")
+		wantFound(t, bob, query, "with both", "before carol")
+		wantFound(t, carol, query, "without bob", "with both")
+	}
+	wantFound(t, dave, "limit=50")
+	dave.Refused(fault.UnknownConversation, "GET", "/search?conversationId="+conv, nil)
+	alice.Do("POST", path+"/members", add(bob), nil)
+	alice.Post(conv, "bob again")
+	wantFound(t, bob, "limit=50", "bob again")
+	srv.Restart()
+	wantFound(t, bob, "limit=1", "bob again")
+	wantFound(t, carol, "limit=1", "bob again", "without bob", "with both")
+}
+
+func TestSearch_RefusesWhatItCannotUnderstand(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	alice := srv.User(t, "alice")
+	conv := alice.Group("Team")
+	for _, query := range []string{
+		"senderId=alice", "senderId=" + strings.Repeat("a", 1000), "contentType=text/plain", "from=-1", "from=x", "to=0",
+		"to=281474976710656", "limit=0", "limit=101", "limit=1&limit=2", "senderId=%ff",
+	} {
+		if f := alice.Refused(fault.InvalidField, "GET", "/search?"+query, nil); f.Field == "" {
+			t.Errorf("?%s: the fault names no field", query)
+		}
+	}
+	for _, cursor := range []string{"x", "1.2", "1." + conv + ".x", "1." + conv + ".-1", "." + conv + ".1", "n.-2.5"} {
+		alice.Refused(fault.InvalidCursor, "GET", "/search?cursor="+cursor, nil)
+	}
+	for _, c := range []string{"nonsense", "c" + strings.Repeat("A", 43)} {
+		alice.Refused(fault.UnknownConversation, "GET", "/search?conversationId="+c, nil)
+	}
+}
+
+func TestSearch_ACursorOfAnotherShowsNothingMore(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	us := srv.Users(t, "alice", "bob")
+	conv := us[0].Group("Secret")
+	for i := range 5 {
+		us[0].Post(conv, fmt.Sprint("secret ", i))
+	}
+	var page rest.Found
+	us[0].Do("GET", "/search?limit=2", nil, &page)
+	if !page.HasMore || len(page.Messages) != 2 {
+		t.Fatalf("the first page is %+v", page)
+	}
+	us[1].Do("GET", "/search?cursor="+url.QueryEscape(page.NextCursor), nil, &page)
+	if len(page.Messages) != 0 || page.HasMore {
+		t.Errorf("bob finds %+v", page)
+	}
+}
+
+func TestSearch_WhatIsSentMeanwhileDoesNotShiftThePages(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, stepping())
+	us := srv.Users(t, "alice", "bob")
+	a, b := us[0].Group("A", us[1]), us[0].Group("B")
+	want := []string{}
+	for i := range 6 {
+		text := fmt.Sprint("message ", i)
+		us[0].Post([]string{a, b}[i%2], text)
+		want = append([]string{text}, want...)
+	}
+	var got []string
+	for page := (rest.Found{HasMore: true}); page.HasMore; {
+		path := "/search?limit=2&cursor=" + url.QueryEscape(page.NextCursor)
+		page = rest.Found{}
+		us[0].Do("GET", path, nil, &page)
+		for _, m := range page.Messages {
+			got = append(got, m.Content)
+		}
+		us[1].Post(a, "meanwhile")
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
+	}
+}
