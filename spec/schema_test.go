@@ -202,6 +202,8 @@ func TestSchemas_HaveExactlyTheMembersOfTheGoTypes(t *testing.T) {
 		"CreateConversation": rest.CreateConversation{}, "EditConversation": rest.EditConversation{}, "AddMembers": rest.AddMembers{}, "Acknowledge": rest.Acknowledge{},
 		"EditMember": rest.EditMember{}, "Member": rest.Member{}, "Members": rest.Members{}, "Conversations": rest.Conversations{},
 		"Messages": rest.Messages{}, "Found": rest.Found{}, "Discovery": rest.Discovery{}, "Software": rest.Software{},
+		"prefs": frame.Prefs{}, "request": frame.Request{}, "accountdata": frame.AccountData{}, "Settings": rest.Settings{}, "EditSettings": rest.EditSettings{},
+		"Blocks": rest.Blocks{}, "Block": rest.Block{}, "DataKeys": rest.Data{},
 	} {
 		s := schemaOf(t, c, name)
 		for s.Ref != nil && len(s.Properties) == 0 {

@@ -29,6 +29,7 @@ func (s *Store) Commit(ctx context.Context, b *timeline.Batch) error {
 	queueStates(batch, b.States)
 	queueMembers(batch, b.Members)
 	queuePoints(batch, b.Points)
+	queuePrefs(batch, b.Prefs)
 	queueIndex(batch, b.Index, s.count)
 	err := s.pool(b.Advance[0].Shard).SendBatch(ctx, batch).Close()
 	var pg *pgconn.PgError

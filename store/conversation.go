@@ -152,7 +152,7 @@ func (l *loader) row(ctx context.Context, c id.Conversation) error {
 }
 
 func (l *loader) members(ctx context.Context) error {
-	q := fmt.Sprintf(`SELECT user_id, role, membership, joined_seq, from_seq, joined_at, coalesce(left_seq, -1), left_name, left_count, delivered_seq, read_seq, read_count FROM members_s%d WHERE conv = $1`, l.shard)
+	q := fmt.Sprintf(`SELECT user_id, role, membership, joined_seq, from_seq, joined_at, coalesce(left_seq, -1), left_name, left_count, delivered_seq, read_seq, read_count, mark, prefs_mark, prefs FROM members_s%d WHERE conv = $1`, l.shard)
 	rows, err := l.tx.Query(ctx, q, l.out.Conv)
 	if err != nil {
 		return err
@@ -160,7 +160,11 @@ func (l *loader) members(ctx context.Context) error {
 	var u id.User
 	var m conversation.Member
 	var p timeline.Pointer
-	_, err = pgx.ForEachRow(rows, []any{&u, &m.Role, &m.Membership, &m.JoinedSeq, &m.FromSeq, &m.JoinedAt, &m.LeftSeq, &m.LeftName, &m.LeftCount, &p.Delivered, &p.Read, &p.ReadCount}, func() error {
+	var prefs []byte
+	_, err = pgx.ForEachRow(rows, []any{&u, &m.Role, &m.Membership, &m.JoinedSeq, &m.FromSeq, &m.JoinedAt, &m.LeftSeq, &m.LeftName, &m.LeftCount, &p.Delivered, &p.Read, &p.ReadCount, &p.Mark, &p.PrefsMark, &prefs}, func() (err error) {
+		if p.Prefs, err = parsePrefs(prefs); err != nil {
+			return err
+		}
 		l.out.State.Members[u], l.out.Pointers[u] = m, p
 		if m.Membership == conversation.Joined {
 			l.out.State.Joined++

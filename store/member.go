@@ -11,16 +11,17 @@ import (
 )
 
 const upsertMembersSQL = `
-INSERT INTO members AS m (shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, delivered_seq, read_seq, read_count)
-SELECT shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, joined_seq, joined_seq, read_count
-  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::int[], $12::bigint[])
-       AS b(shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, read_count, left_name, left_count, from_seq)
+INSERT INTO members AS m (shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, delivered_seq, read_seq, read_count, prefs)
+SELECT shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, joined_seq, joined_seq, read_count, prefs
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::int[], $12::bigint[], $13::jsonb[])
+       AS b(shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, read_count, left_name, left_count, from_seq, prefs)
 ON CONFLICT (shard, conv, user_id) DO UPDATE
    SET role = excluded.role, membership = excluded.membership, joined_seq = excluded.joined_seq, from_seq = excluded.from_seq, joined_at = excluded.joined_at, left_seq = excluded.left_seq,
        left_name = excluded.left_name, left_count = excluded.left_count,
        delivered_seq = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.delivered_seq ELSE excluded.joined_seq END,
        read_seq      = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.read_seq      ELSE excluded.joined_seq END,
-       read_count    = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.read_count    ELSE excluded.read_count END`
+       read_count    = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.read_count    ELSE excluded.read_count END,
+       prefs = coalesce(excluded.prefs, m.prefs)`
 
 // queueMembers writes memberships; of several changes of one member in a batch the last counts, with the count at the join.
 func queueMembers(batch *pgx.Batch, rows []timeline.MemberRow) {
@@ -42,6 +43,7 @@ func queueMembers(batch *pgx.Batch, rows []timeline.MemberRow) {
 	var leftSeq []*int64
 	var users, roles, memberships, leftNames []string
 	var leftCounts []int
+	var prefs []*string
 	for i, r := range rows {
 		if last[key{r.Shard, r.Conv, r.User}] != i {
 			continue
@@ -52,9 +54,10 @@ func queueMembers(batch *pgx.Batch, rows []timeline.MemberRow) {
 		fromSeq = append(fromSeq, r.FromSeq)
 		leftSeq = append(leftSeq, leftSeqOf(r.Member))
 		leftNames, leftCounts = append(leftNames, r.LeftName), append(leftCounts, r.LeftCount)
+		prefs = append(prefs, prefsText(r.Prefs))
 	}
 	if len(shards) > 0 {
-		batch.Queue(upsertMembersSQL, shards, conv, users, roles, memberships, joinedSeq, joinedAt, leftSeq, count, leftNames, leftCounts, fromSeq)
+		batch.Queue(upsertMembersSQL, shards, conv, users, roles, memberships, joinedSeq, joinedAt, leftSeq, count, leftNames, leftCounts, fromSeq, prefs)
 	}
 }
 

@@ -120,7 +120,7 @@ func (l *loader) take(t tailRow, since int64) {
 		out.Dirty = true
 	}
 	if p, ok := out.Pointers[t.sender]; ok && t.seq > p.Read && conversation.MovesPointers(t.typ) {
-		out.Pointers[t.sender] = timeline.Pointer{Delivered: max(p.Delivered, t.seq), Read: t.seq, ReadCount: t.count}
+		out.Pointers[t.sender] = p.Spoke(t.seq, t.count)
 	}
 }
 

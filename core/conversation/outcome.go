@@ -2,13 +2,19 @@
 
 package conversation
 
-import "parley.chat/protocol/id"
+import (
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
 
 // Committed is a committed event on its way out, with the state after it. Within a shard they go out in order of pos.
 type Committed struct {
 	Event  *Event
 	State  *State
 	Origin string // session that gets message_ack instead, "" if none
+
+	Withheld []id.User // members who do not get it; nil for nearly all events
+	Knock    bool      // those are told that somebody asks for a conversation
 }
 
 // Receipt is one pointer of one member after it moved and became durable.
@@ -21,4 +27,5 @@ type Receipt struct {
 	Seq            int64
 	MessageID      id.Message
 	To             []id.User
+	Prefs          *frame.Prefs // instead of a pointer: the member's own settings changed
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"parley.chat/core/conversation"
@@ -80,7 +81,7 @@ func (f *Fanout) event(ctx context.Context, c *Committed) {
 		return
 	}
 	for u, m := range c.State.Members {
-		if m.Membership != conversation.Joined {
+		if m.Membership != conversation.Joined || c.Withheld != nil && slices.Contains(c.Withheld, u) {
 			continue
 		}
 		if u == e.Sender {
@@ -96,6 +97,20 @@ func (f *Fanout) event(ctx context.Context, c *Committed) {
 	}
 	f.deliver(ctx, Note{Shard: e.Shard, Pos: e.Pos, ConversationID: e.ConversationID, Seq: e.Seq, Except: c.Origin},
 		func() (*Frame, error) { return f.encodeEvent(e) })
+	if c.Knock {
+		f.knock(ctx, c)
+	}
+}
+
+// knock tells those who do not get the event that somebody asks for a conversation.
+func (f *Fanout) knock(ctx context.Context, c *Committed) {
+	e := c.Event
+	for _, u := range c.Withheld {
+		f.address(u, "")
+	}
+	f.deliver(ctx, Note{Shard: e.Shard, Pos: e.Pos, ConversationID: e.ConversationID, Seq: e.Seq}, func() (*Frame, error) {
+		return f.encode(frame.MessageRequest, frame.Request{ConversationID: string(e.ConversationID), SenderID: string(e.Sender), Timestamp: e.HubTime})
+	})
 }
 
 // parted are the users whom the event itself put out: they get it, and nothing after it.
@@ -203,7 +218,20 @@ func (f *Fanout) encodeEvent(e *conversation.Event) (*Frame, error) {
 	return f.frame(typ), nil
 }
 
+// encode wraps data of which there is little.
+func (f *Fanout) encode(typ string, v any) (*Frame, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, errors.Join(errors.New("encode "+typ), err)
+	}
+	f.out.data = append(f.out.data[:0], data...)
+	return f.frame(typ), nil
+}
+
 func (f *Fanout) encodeReceipt(r *Receipt) (*Frame, error) {
+	if r.Prefs != nil {
+		return f.encode(frame.ConversationSettings, r.Prefs)
+	}
 	data, err := json.Marshal(frame.Delivery{
 		ConversationID: string(r.ConversationID),
 		MessageID:      r.MessageID.String(),

@@ -14,6 +14,7 @@ import (
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
 )
 
 // queueSize bounds the commands waiting for a database, batchSize those in one commit.
@@ -37,6 +38,7 @@ type group struct {
 	closed bool
 
 	flushedAt, receiptsAt time.Time // writer's
+	flushNow              bool      // writer's: receipts and prefs with the next commit
 	renewedAt             time.Time // keeper's
 	complainedAt          time.Time // keeper's
 }
@@ -55,6 +57,7 @@ type work struct {
 	Batch
 	gen     uint64
 	pending []*pending
+	prefs   []*pending // changes of prefs, settled after the batch
 	out     []conversation.Committed
 	touched map[*shard]int64 // new pos
 	seen    []*seen
@@ -75,7 +78,7 @@ func (g *group) build(ctx context.Context) error {
 		in, out := g.queue, g.commits
 		if w == nil {
 			out = nil
-		} else if len(w.pending) >= batchSize {
+		} else if len(w.pending)+len(w.prefs) >= batchSize {
 			in = nil
 		}
 		select {
@@ -132,6 +135,9 @@ func (w *work) fail(err error) {
 	for _, p := range w.pending {
 		p.finish(Result{}, err)
 	}
+	for _, p := range w.prefs {
+		p.finish(Result{}, err)
+	}
 }
 
 // decide adds the event of p to the batch, or answers p at once.
@@ -146,7 +152,18 @@ func (g *group) decide(w *work, p *pending) *work {
 		p.finish(Result{}, errDropped)
 		return w
 	}
+	if p.prefs != nil {
+		if w == nil {
+			w = &work{gen: gen, touched: map[*shard]int64{}}
+		}
+		w.prefs = append(w.prefs, p)
+		return w
+	}
 	if g.answerRepeat(p) {
+		return w
+	}
+	if p.cmd.Still != nil && !p.cmd.Still() {
+		p.finish(Result{}, ErrOutdated)
 		return w
 	}
 	p.cmd.At = max(g.t.now(), c.head.Time)
@@ -244,12 +261,12 @@ func (w *work) add(p *pending, e *conversation.Event, after *conversation.State)
 	w.out = append(w.out, conversation.Committed{Event: e, State: after, Origin: p.cmd.Origin})
 	p.result = Result{Seq: e.Seq, MessageID: e.MessageID}
 	if after != before {
-		w.addState(e, before, after)
+		w.addState(e, before, after, p.cmd.Prefs)
 	}
 }
 
 // addState writes what the event changed: the conversation's row, members, and the index of their users.
-func (w *work) addState(e *conversation.Event, before, after *conversation.State) {
+func (w *work) addState(e *conversation.Event, before, after *conversation.State, prefs map[id.User]*Prefs) {
 	info, _ := after.Info.Canonical() // The state's hash has it already.
 	row := StateRow{
 		Shard: e.Shard, Conv: e.Conv, ID: e.ConversationID, Info: info,
@@ -264,7 +281,7 @@ func (w *work) addState(e *conversation.Event, before, after *conversation.State
 		if ok && had == m {
 			continue
 		}
-		w.Members = append(w.Members, MemberRow{Shard: e.Shard, Conv: e.Conv, User: u, Member: m, ReadCount: e.Count})
+		w.Members = append(w.Members, MemberRow{Shard: e.Shard, Conv: e.Conv, User: u, Member: m, ReadCount: e.Count, Prefs: prefs[u]})
 		if !ok || had.Membership != m.Membership {
 			w.Index = append(w.Index, IndexRow{User: u, Conversation: e.ConversationID, Membership: m.Membership, ChangedPos: e.Pos, ChangedAt: e.HubTime})
 		}

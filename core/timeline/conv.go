@@ -28,17 +28,18 @@ type conv struct {
 	last   *pending // newest one decided, committed or not
 
 	// Committed: guarded by shard.mu.
-	view     View
-	pointers map[id.User]*pointer
-	recent   []Ref
-	mark     int64
-	posAt    *list.Element // in the shard's recency
-	markAt   *list.Element
-	hotAt    int64 // newest hot event, hub time
-	dirty    bool  // head is not flushed
-	pending  int   // commands and readers that hold it
-	used     time.Time
-	flushed  time.Time
+	view      View
+	pointers  map[id.User]*pointer
+	recent    []Ref
+	mark      int64
+	posAt     *list.Element // in the shard's recency
+	markAt    *list.Element
+	hotAt     int64 // newest hot event, hub time
+	knockedAt int64 // when a request was announced last
+	dirty     bool  // head is not flushed
+	pending   int   // commands and readers that hold it
+	used      time.Time
+	flushed   time.Time
 }
 
 // pointer is a member's pointer in memory. A moved one goes out as a receipt at the next flush; an own send only makes it
@@ -47,6 +48,9 @@ type pointer struct {
 	Pointer
 	dirty bool
 	moved *moved // by the member since the last flush
+
+	newPrefs bool // to be flushed with the next receipts
+	unmuted  bool // the peer may be told again
 }
 
 // moved is a pointer's way since the last flush: from where, and to which messages. nil means that it stood still.
@@ -63,6 +67,9 @@ type View struct {
 	Head  conversation.Head
 	Last  *conversation.Event // newest countable event, nil if none or not in memory
 	Mark  int64
+	// Hushed says that in this direct conversation nothing of the moment is told, and no pointer: there is a block, or a request
+	// without an answer. Only View sets it.
+	Hushed bool
 }
 
 func newConv(sh *shard, c id.Conversation, l *Loaded, gen uint64) *conv {
@@ -79,7 +86,11 @@ func newConv(sh *shard, c id.Conversation, l *Loaded, gen uint64) *conv {
 	out.hotAt = out.window.lastHot
 	out.view.Conv, out.view.State, out.view.Head = l.Conv, l.State, l.Head
 	for u, p := range l.Pointers {
-		out.pointers[u] = &pointer{Pointer: p}
+		// What the log told after the last flush is in no row yet.
+		out.pointers[u] = &pointer{Pointer: p, dirty: l.Dirty, newPrefs: l.Dirty && p.Prefs != nil}
+		if l.Dirty && p.Prefs != nil {
+			sh.moved[out] = struct{}{}
+		}
 	}
 	out.view.Last, out.mark = l.Last, l.Mark
 	out.recent = l.Recent
@@ -88,15 +99,19 @@ func newConv(sh *shard, c id.Conversation, l *Loaded, gen uint64) *conv {
 }
 
 // commit makes e visible; the caller holds shard.mu.
-func (c *conv) commit(e *conversation.Event, s *conversation.State) {
+func (c *conv) commit(e *conversation.Event, s *conversation.State, prefs map[id.User]*Prefs) {
 	c.view.Conv, c.view.State, c.view.Head = e.Conv, s, conversation.HeadAt(e)
 	if conversation.Countable(e.Type) {
 		c.view.Last = e
 	}
 	c.remember(Ref{Seq: e.Seq, Count: e.Count, Message: e.MessageID, Sender: e.Sender})
-	c.startPointers(e, s)
+	c.startPointers(e, s, prefs)
 	if p := c.pointers[e.Sender]; p != nil && conversation.MovesPointers(e.Type) {
-		p.Delivered, p.Read, p.ReadCount, p.dirty = e.Seq, e.Seq, e.Count, true
+		next := p.spoke(e.Seq, e.Count)
+		if next.Prefs != p.Prefs {
+			c.setPrefs(p, next.Prefs)
+		}
+		p.Pointer, p.dirty = next, true
 	}
 	c.dirty = true
 }
@@ -109,13 +124,17 @@ func (c *conv) remember(r Ref) {
 }
 
 // startPointers gives new members their pointers, at their join entry.
-func (c *conv) startPointers(e *conversation.Event, s *conversation.State) {
+func (c *conv) startPointers(e *conversation.Event, s *conversation.State, prefs map[id.User]*Prefs) {
 	if !conversation.ChangesState(e.Type) {
 		return
 	}
 	for u, m := range s.Members {
 		if m.Membership == conversation.Joined && m.JoinedSeq == e.Seq {
-			c.pointers[u] = &pointer{Pointer: Pointer{Delivered: e.Seq, Read: e.Seq, ReadCount: e.Count}}
+			p := &pointer{Pointer: Pointer{Delivered: e.Seq, Read: e.Seq, ReadCount: e.Count, Prefs: prefs[u]}}
+			if before := c.pointers[u]; before != nil {
+				p.Prefs, p.PrefsMark, p.newPrefs = before.Prefs, before.PrefsMark, before.newPrefs
+			}
+			c.pointers[u] = p
 		}
 	}
 }

@@ -14,6 +14,8 @@ type flush struct {
 	full     bool // heads too, not receipts alone
 	heads    map[*conv]conversation.Head
 	points   map[*pointer]Pointer
+	prefs    map[*pointer]*conv
+	stamped  map[*pointer]*conv
 	owner    map[*pointer]*conv
 	marked   []*conv
 	marks    map[*shard]int64
@@ -37,13 +39,15 @@ func (g *group) hasMoved() bool {
 func (g *group) collect(w *work) *flush {
 	fl := &flush{
 		heads: map[*conv]conversation.Head{}, points: map[*pointer]Pointer{}, owner: map[*pointer]*conv{},
+		prefs: map[*pointer]*conv{}, stamped: map[*pointer]*conv{},
 		marks: map[*shard]int64{}, flushed: map[*shard]int64{},
 	}
 	now := time.Now()
 	if fl.full = now.Sub(g.flushedAt) >= g.t.FlushEvery; fl.full {
 		g.flushedAt = now
 	}
-	receipts := now.Sub(g.receiptsAt) >= g.t.ReceiptEvery || fl.full
+	receipts := now.Sub(g.receiptsAt) >= g.t.ReceiptEvery || fl.full || g.flushNow
+	g.flushNow = false
 	if receipts {
 		g.receiptsAt = now
 	}
@@ -127,6 +131,9 @@ func (w *work) addReceipts(c *conv, mark int64, fl *flush) {
 	w.addHead(c, mark, fl)
 	fl.marked = append(fl.marked, c)
 	for u, p := range c.pointers {
+		if p.newPrefs {
+			w.addPrefs(c, u, p, mark, fl)
+		}
 		if p.moved == nil {
 			if p.dirty { // Its head is flushed here, so it would not be looked at again.
 				w.addPoint(c, u, p, 0, fl)
@@ -134,6 +141,7 @@ func (w *work) addReceipts(c *conv, mark int64, fl *flush) {
 			continue
 		}
 		w.addPoint(c, u, p, mark, fl)
+		fl.stamped[p] = c
 		fl.receipts = append(fl.receipts, c.receipts(u, p, mark)...)
 		p.moved = nil
 	}
@@ -159,6 +167,7 @@ func (fl *flush) done(w *work) {
 		}
 		sh.mu.Unlock()
 	}
+	fl.stamp()
 	for _, c := range fl.marked {
 		c.shard.mu.Lock()
 		c.mark = fl.marks[c.shard]
@@ -181,6 +190,20 @@ func (fl *flush) done(w *work) {
 	}
 }
 
+// stamp remembers when pointers and prefs moved.
+func (fl *flush) stamp() {
+	for p, c := range fl.stamped {
+		c.shard.mu.Lock()
+		p.Mark = fl.marks[c.shard]
+		c.shard.mu.Unlock()
+	}
+	for p, c := range fl.prefs {
+		c.shard.mu.Lock()
+		p.PrefsMark = fl.marks[c.shard]
+		c.shard.mu.Unlock()
+	}
+}
+
 // receipts tells who learns of the moved pointer of u: in a direct conversation both members; in a group the member's own
 // devices and the authors of the messages it passed, as far as they are recent. The caller holds shard.mu.
 func (c *conv) receipts(u id.User, p *pointer, mark int64) []conversation.Receipt {
@@ -199,7 +222,13 @@ func (c *conv) receipts(u id.User, p *pointer, mark int64) []conversation.Receip
 
 func (c *conv) told(u id.User, from, to int64) []id.User {
 	out := []id.User{u}
+	if c.pointers[u].Prefs.mute() {
+		return out
+	}
 	if peer := c.view.State.Peer(u); peer != "" {
+		if p := c.pointers[peer]; p != nil && p.Prefs != nil && p.Prefs.Consent != "" {
+			return out
+		}
 		return append(out, peer)
 	}
 	have := map[id.User]bool{u: true}

@@ -10,8 +10,9 @@ type pending struct {
 	cmd    Command
 	conv   *conv
 	key    int64
-	known  *Seen  // found in the store before queueing
-	result Result // once decided
+	prefs  *prefsChange // instead of an event
+	known  *Seen        // found in the store before queueing
+	result Result       // once decided
 
 	mu        sync.Mutex
 	finished  bool

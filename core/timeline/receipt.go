@@ -68,6 +68,17 @@ func (t *Timeline) find(ctx context.Context, sh *shard, c *conv, u id.User, m id
 // move moves the pointer forward, if that is forward; the caller holds shard.mu.
 func (c *conv) move(u id.User, ref Ref, read bool) bool {
 	p := c.pointers[u]
+	unmarked := p != nil && read && p.Prefs != nil && p.Prefs.MarkedUnread
+	if unmarked {
+		next := *p.Prefs
+		next.MarkedUnread = false
+		c.setPrefs(p, &next)
+	}
+	return c.advance(u, ref, read) || unmarked
+}
+
+func (c *conv) advance(u id.User, ref Ref, read bool) bool {
+	p := c.pointers[u]
 	if m, ok := c.view.State.Member(u); p == nil || !ok || m.Membership != conversation.Joined {
 		return false
 	}

@@ -173,7 +173,7 @@ func (sh *shard) evict(limit int, now time.Time) {
 
 func (c *conv) hasMoved() bool {
 	for _, p := range c.pointers {
-		if p.dirty || p.moved != nil {
+		if p.dirty || p.moved != nil || p.newPrefs {
 			return true
 		}
 	}
@@ -194,7 +194,7 @@ func (t *Timeline) View(ctx context.Context, c id.Conversation) (View, error) {
 		return View{}, fault.New(fault.UnknownConversation, "no such conversation")
 	}
 	v := held.view
-	v.Mark = held.mark
+	v.Mark, v.Hushed = held.mark, held.hushed()
 	return v, nil
 }
 

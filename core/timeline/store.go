@@ -44,6 +44,9 @@ type Store interface {
 // ErrStale says that another owner wrote: the lease is lost.
 var ErrStale = errors.New("timeline: stale owner")
 
+// ErrOutdated says that a command's Still was false.
+var ErrOutdated = errors.New("timeline: outdated command")
+
 // ErrNoConversation says that the conversation does not exist.
 var ErrNoConversation = errors.New("timeline: no such conversation")
 
@@ -83,6 +86,9 @@ type Pointer struct {
 	Delivered int64
 	Read      int64
 	ReadCount int64 // count of the entry at Read
+
+	Prefs           *Prefs // nil for those who want nothing particular
+	Mark, PrefsMark int64  // stamps of when the pointers and the prefs were last told
 }
 
 // Seen is a tempId that was used.
@@ -111,6 +117,7 @@ type Batch struct {
 	Members []MemberRow
 	Index   []IndexRow // of shards in the same database
 	Points  []PointRow
+	Prefs   []PrefsRow
 }
 
 // Advance moves a shard's log forward; it also proves the lease.
@@ -156,7 +163,8 @@ type MemberRow struct {
 	Conv  int64
 	User  id.User
 	conversation.Member
-	ReadCount int64 // count at JoinedSeq, where the pointers start
+	ReadCount int64  // count at JoinedSeq, where the pointers start
+	Prefs     *Prefs // nil to leave
 }
 
 // IndexRow is a row of a user's index.
@@ -166,6 +174,15 @@ type IndexRow struct {
 	Membership   string
 	ChangedPos   int64
 	ChangedAt    int64 // hub time of the change
+}
+
+// PrefsRow is a member's prefs to write.
+type PrefsRow struct {
+	Shard id.Shard
+	Conv  int64
+	User  id.User
+	Prefs *Prefs
+	Mark  int64
 }
 
 // PointRow is a member's pointers to write.

@@ -135,6 +135,9 @@ type Command struct {
 	Content    []byte // canonical; not to be changed afterwards
 	Origin     string // session that sent it, "" if none
 	Unmetered  bool   // the server's own work, on which no user's limit falls
+
+	Prefs map[id.User]*Prefs // of members who join by it
+	Still func() bool        // asked when it is decided; false is answered ErrOutdated. It does not block. May be nil.
 }
 
 // Result is the place the event got, now or, for a Duplicate, the first time.

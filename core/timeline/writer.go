@@ -22,11 +22,14 @@ func (g *group) write(ctx context.Context) error {
 	for {
 		select {
 		case w := <-g.commits:
-			g.commit(ctx, w)
+			prefs := w.prefs
+			w.prefs = nil
+			_ = g.commit(ctx, w) // Told to those who wait.
+			g.settle(ctx, prefs)
 		case <-tick.C:
 			g.tellLost()
 			if g.hasMoved() || time.Since(g.flushedAt) >= g.t.FlushEvery {
-				g.commit(ctx, &work{gen: g.gen.Load(), touched: map[*shard]int64{}})
+				_ = g.commit(ctx, &work{gen: g.gen.Load(), touched: map[*shard]int64{}})
 			}
 		case <-ctx.Done():
 			g.lastFlush()
@@ -40,22 +43,22 @@ func (g *group) lastFlush() {
 	g.flushedAt = time.Time{}
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	g.commit(ctx, &work{gen: g.gen.Load(), touched: map[*shard]int64{}})
+	_ = g.commit(ctx, &work{gen: g.gen.Load(), touched: map[*shard]int64{}})
 }
 
-// commit makes the batch durable, then visible, then answers, then sends it out.
-func (g *group) commit(ctx context.Context, w *work) {
+// commit makes the batch durable, then visible, then answers, then sends it out. It returns what it answers.
+func (g *group) commit(ctx context.Context, w *work) error {
 	if w.gen != g.gen.Load() {
 		w.fail(away(errDropped))
-		return
+		return away(errDropped)
 	}
 	fl := g.collect(w)
 	if w.gen != g.gen.Load() { // Dropped while collecting: the leases may be newer than the batch.
 		w.fail(away(errDropped))
-		return
+		return away(errDropped)
 	}
 	if len(w.Advance) == 0 {
-		return
+		return nil
 	}
 	// The node's stop must not tear a commit that is under way.
 	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
@@ -64,7 +67,7 @@ func (g *group) commit(ctx context.Context, w *work) {
 	if err := g.store(cctx, w); err != nil {
 		g.drop(err)
 		w.fail(away(err))
-		return
+		return away(err)
 	}
 	g.reveal(w, fl)
 	if len(w.pending) > 0 {
@@ -77,6 +80,7 @@ func (g *group) commit(ctx context.Context, w *work) {
 		g.t.Fail(FailBeforePush)
 	}
 	g.sendOut(cctx, w.out, fl.receipts)
+	return nil
 }
 
 func (g *group) store(ctx context.Context, w *work) error {
@@ -113,12 +117,15 @@ func (g *group) reveal(w *work, fl *flush) {
 		s.wait.Store(nil)
 	}
 	fl.done(w)
-	for i, out := range w.out {
+	now := g.t.now()
+	for i := range w.out {
+		out := &w.out[i]
 		c := w.pending[i].conv
 		sh := c.shard
 		sh.mu.Lock()
 		if c.log == sh.log {
-			c.commit(out.Event, out.State)
+			c.commit(out.Event, out.State, w.pending[i].cmd.Prefs)
+			out.Withheld, out.Knock = c.withheld(out.Event, out.State, now)
 			touch(sh.recency.byPos, &c.posAt, c)
 			sh.lease.Pos = out.Event.Pos
 			if w.Events[i].Hot {

@@ -37,6 +37,9 @@ func Contract(t *testing.T, open Open) {
 		"ShutdownAnswersAndFlushes":           shutdown,
 		"PointersOfUnreadMessagesAreAsModel":  unreadModel,
 		"LoadFindsColdTempIDsBehindHotEvents": coldBehindHot,
+		"PrefsStayAndAreTheMembersOwn":        prefsStay,
+		"BlocksWithholdWhatComesMeanwhile":    blockWithholds,
+		"RequestsKnockAndWritingIsConsent":    requestsKnock,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open) })
 	}

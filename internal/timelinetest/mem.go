@@ -161,6 +161,10 @@ func (m *Mem) Commit(_ context.Context, b *timeline.Batch) error {
 	for _, p := range b.Points {
 		m.point(p)
 	}
+	for _, p := range b.Prefs {
+		have := m.shards[p.Shard].convs[p.Conv].members[p.User]
+		have.Prefs, have.PrefsMark = p.Prefs, p.Mark
+	}
 	m.indexRows(b.Index)
 	return nil
 }
@@ -189,8 +193,15 @@ func (m *Mem) member(r timeline.MemberRow) {
 	members := m.shards[r.Shard].convs[r.Conv].members
 	have := members[r.User]
 	if have == nil || have.JoinedSeq != r.JoinedSeq {
+		before := have
 		have = &memMember{Pointer: timeline.Pointer{Delivered: r.JoinedSeq, Read: r.JoinedSeq, ReadCount: r.ReadCount}}
+		if before != nil {
+			have.Prefs, have.PrefsMark = before.Prefs, before.PrefsMark
+		}
 		members[r.User] = have
+	}
+	if r.Prefs != nil {
+		have.Prefs = r.Prefs
 	}
 	have.Member = r.Member
 }
@@ -199,6 +210,9 @@ func (m *Mem) point(p timeline.PointRow) {
 	have := m.shards[p.Shard].convs[p.Conv].members[p.User]
 	have.Delivered, have.Read = max(have.Delivered, p.Delivered), max(have.Read, p.Read)
 	have.ReadCount = max(have.ReadCount, p.ReadCount)
+	if p.Mark > 0 {
+		have.Mark = p.Mark
+	}
 }
 
 func (m *Mem) indexRows(rows []timeline.IndexRow) {
@@ -271,7 +285,7 @@ func take(out *timeline.Loaded, e *timeline.Row, since int64) {
 		out.Head, out.Dirty = conversation.HeadAt(e.Event), true
 	}
 	if p, ok := out.Pointers[e.Sender]; ok && e.Seq > p.Read && conversation.MovesPointers(e.Type) {
-		out.Pointers[e.Sender] = timeline.Pointer{Delivered: max(p.Delivered, e.Seq), Read: e.Seq, ReadCount: e.Count}
+		out.Pointers[e.Sender] = p.Spoke(e.Seq, e.Count)
 	}
 }
 

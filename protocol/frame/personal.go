@@ -11,3 +11,23 @@ type AccountData struct {
 	Key   string          `json:"key"`
 	Value json.RawMessage `json:"value"`
 }
+
+// Prefs are a member's own settings of a conversation: the data of conversation_settings.
+type Prefs struct {
+	ConversationID string `json:"conversationId"`
+	MutedUntil     int64  `json:"mutedUntil"` // Unix milliseconds, 0 if not muted
+	IsPinned       bool   `json:"isPinned"`
+	IsArchived     bool   `json:"isArchived"`
+	MarkedUnread   bool   `json:"markedUnread"`
+	Notifications  string `json:"notifications"` // all, mentions, none
+	Draft          string `json:"draft"`
+	IsRequest      bool   `json:"isRequest"`
+	IsHidden       bool   `json:"isHidden"` // declined: not to be shown until accepted
+}
+
+// Request is the data of message_request.
+type Request struct {
+	ConversationID string `json:"conversationId"`
+	SenderID       string `json:"senderId"`
+	Timestamp      int64  `json:"timestamp"`
+}
