@@ -167,6 +167,7 @@ func (g *group) decide(w *work, p *pending) *work {
 		return w
 	}
 	p.cmd.At = max(g.t.now(), c.head.Time)
+	p.cmd.SentAt = max(p.sentAt, c.sentAt[p.cmd.Sender])
 	if err := conversation.Decide(c.state, p.cmd.Proposal, g.t.Limits); err != nil {
 		c.refuse(p, err)
 		return w
@@ -251,6 +252,7 @@ func (w *work) add(p *pending, e *conversation.Event, after *conversation.State)
 		c.num = e.Pos
 	}
 	c.head, c.state, c.last = conversation.HeadAt(e), after, p
+	c.sent(e, after)
 	hot := c.window.full()
 	s := c.window.add(Seen{Key: p.key, Content: Fingerprint(e.Type, e.Content), Seq: e.Seq, Message: e.MessageID, Hot: hot}, e.HubTime)
 	s.wait.Store(p)

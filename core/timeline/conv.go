@@ -26,6 +26,9 @@ type conv struct {
 	head   conversation.Head
 	window *window
 	last   *pending // newest one decided, committed or not
+	sentAt map[id.User]int64
+
+	loadedAt int64 // hub time; later messages in slow mode are in sentAt
 
 	// Committed: guarded by shard.mu.
 	view      View
@@ -74,7 +77,7 @@ type View struct {
 
 func newConv(sh *shard, c id.Conversation, l *Loaded, gen uint64) *conv {
 	t, now := sh.group.t, time.Now()
-	out := &conv{id: c, shard: sh, gen: gen, window: newWindow(t.ColdWindow), pointers: map[id.User]*pointer{}, used: now, flushed: now}
+	out := &conv{id: c, shard: sh, gen: gen, window: newWindow(t.ColdWindow), pointers: map[id.User]*pointer{}, used: now, flushed: now, loadedAt: t.now()}
 	out.view.Shard, out.log = sh.n, sh.log
 	if l == nil {
 		return out

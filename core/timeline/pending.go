@@ -13,6 +13,7 @@ type pending struct {
 	prefs  *prefsChange // instead of an event
 	known  *Seen        // found in the store before queueing
 	result Result       // once decided
+	sentAt int64        // of the sender's last message, found before queueing; 0 if none
 
 	mu        sync.Mutex
 	finished  bool

@@ -203,6 +203,9 @@ func (t *Timeline) begin(ctx context.Context, cmd Command, then func(Result, err
 	p := newPending(cmd, c, then)
 	err = t.findHot(ctx, p)
 	if err == nil {
+		err = t.findSent(ctx, p)
+	}
+	if err == nil {
 		err = sh.group.enqueue(p) // It holds the conversation until it is finished.
 	}
 	if err != nil {

@@ -40,6 +40,8 @@ func Contract(t *testing.T, open Open) {
 		"PrefsStayAndAreTheMembersOwn":        prefsStay,
 		"BlocksWithholdWhatComesMeanwhile":    blockWithholds,
 		"RequestsKnockAndWritingIsConsent":    requestsKnock,
+		"AllTheStateHoldsSurvivesARestart":    groupsReload,
+		"SlowModeHoldsAfterARestart":          slowMode,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open) })
 	}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package timeline
+
+import (
+	"context"
+
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+)
+
+// slowPage and slowPages bound what is read of a log to find a member's last message.
+const (
+	slowPage  = 256
+	slowPages = 16
+)
+
+// sent remembers, while slow mode is on, when members sent their last message. It is the builder's.
+func (c *conv) sent(e *conversation.Event, s *conversation.State) {
+	switch {
+	case s.Info.SlowMode == 0:
+		c.sentAt = nil
+	case e.Type == frame.TypeMessage:
+		if c.sentAt == nil {
+			c.sentAt = map[id.User]int64{}
+		}
+		c.sentAt[e.Sender] = e.HubTime
+	}
+}
+
+// findSent looks for the sender's last message before what the builder remembers: in the recent entries, then in the log. If
+// it would have to read too far it takes the oldest entry it saw for the sender's: the member waits longer, not shorter.
+func (t *Timeline) findSent(ctx context.Context, p *pending) error {
+	if p.cmd.Type != frame.TypeMessage {
+		return nil
+	}
+	sh, c := p.conv.shard, p.conv
+	sh.mu.RLock()
+	slowed := c.view.State.Slowed(p.cmd.Sender)
+	since := t.now() - slowed
+	if slowed == 0 || since >= c.loadedAt {
+		sh.mu.RUnlock()
+		return nil
+	}
+	at, oldest := c.recentlySent(p.cmd.Sender)
+	num := c.view.Conv
+	sh.mu.RUnlock()
+	p.sentAt = at
+	if at > 0 || oldest.Seq == 0 || oldest.Message.Time() < since {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	for range slowPages {
+		events, err := t.Store.Events(ctx, sh.n, num, Range{To: oldest.Seq - 1, Limit: slowPage, Newest: true})
+		if err != nil {
+			return away(err)
+		}
+		for i := len(events) - 1; i >= 0; i-- {
+			if e := events[i]; e.Type == frame.TypeMessage && e.Sender == p.cmd.Sender {
+				p.sentAt = e.HubTime
+				return nil
+			}
+		}
+		if len(events) < slowPage || events[0].HubTime < since {
+			return nil
+		}
+		oldest = Ref{Seq: events[0].Seq, Message: events[0].MessageID}
+	}
+	p.sentAt = oldest.Message.Time()
+	return nil
+}
+
+// recentlySent is the time of the user's last message among the recent entries, 0 if there is none, and the oldest of them.
+// Of that one it is not known whether it is a message. The caller holds shard.mu.
+func (c *conv) recentlySent(u id.User) (at int64, oldest Ref) {
+	for i := len(c.recent) - 1; i > 0; i-- {
+		if r := c.recent[i]; r.Sender == u && r.Count > c.recent[i-1].Count {
+			return r.Message.Time(), Ref{}
+		}
+	}
+	if len(c.recent) == 0 {
+		return 0, c.afterHead()
+	}
+	oldest = c.recent[0]
+	oldest.Seq++ // It is looked at again.
+	return 0, oldest
+}
+
+// afterHead is the head as a Ref, one after it.
+func (c *conv) afterHead() Ref {
+	return Ref{Seq: c.view.Head.Seq + 1, Message: id.NewMessage(c.view.Head.Time, c.view.Head.Seq, [32]byte{})}
+}
