@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -234,16 +235,6 @@ func (o *Conversations) writable(ctx context.Context, c Caller, conversationID s
 	return v, nil
 }
 
-// may judges the right to a change that would change nothing: that is the one thing Decide answers invalid_field for, after
-// the right. spec: CONV-CHANGE-1
-func (o *Conversations) may(v timeline.View, c Caller, typ string, ch frame.Change) error {
-	err := conversation.Decide(v.State, conversation.Proposal{Type: typ, Sender: c.User, Change: ch}, o.Limits)
-	if fault.Is(err, fault.InvalidField) {
-		return nil
-	}
-	return err
-}
-
 // Get answers one conversation. Faults: unknown_conversation.
 func (o *Conversations) Get(ctx context.Context, c Caller, conversationID string) (frame.Conversation, error) {
 	v, err := o.visible(ctx, c, conversationID)
@@ -257,38 +248,22 @@ func (o *Conversations) Get(ctx context.Context, c Caller, conversationID string
 	return feed.Summary(v, c.User, pointers)
 }
 
-// Rename changes the name of a group. Faults: invalid_field, unknown_conversation, not_member, insufficient_role, direct_fixed.
-func (o *Conversations) Rename(ctx context.Context, c Caller, conversationID string, in rest.EditConversation) (frame.Conversation, error) {
-	v, err := o.writable(ctx, c, conversationID)
-	if err != nil {
-		return frame.Conversation{}, err
-	}
-	if in.Name == nil {
-		return o.Get(ctx, c, conversationID)
-	}
-	if err := checkName(*in.Name); err != nil {
-		return frame.Conversation{}, err
-	}
-	change := frame.Change{Name: *in.Name}
-	if v.State.Name == *in.Name {
-		err = o.may(v, c, frame.TypeRename, change)
-	} else {
-		err = o.change(ctx, c, v, frame.TypeRename, change)
-	}
-	if err != nil {
-		return frame.Conversation{}, err
-	}
-	return o.Get(ctx, c, conversationID)
-}
-
 // change appends a state event.
 func (o *Conversations) change(ctx context.Context, c Caller, v timeline.View, typ string, ch frame.Change) error {
-	content, err := event.ChangeContent(ch)
-	if err != nil {
-		return err
-	}
-	_, err = o.append(ctx, c, v.State.ID, timeline.Command{
-		Proposal: conversation.Proposal{Type: typ, Change: ch}, Content: content,
-	})
+	_, err := o.propose(ctx, c, v.State.ID, conversation.Proposal{Type: typ, Change: ch})
 	return err
+}
+
+// propose appends a state event. One that would change nothing, by somebody who has the right to it, is as good as done.
+// spec: CONV-CHANGE-1
+func (o *Conversations) propose(ctx context.Context, c Caller, conv id.Conversation, p conversation.Proposal) (timeline.Result, error) {
+	content, err := event.ChangeContent(p.Change)
+	if err != nil {
+		return timeline.Result{}, fault.New(fault.MalformedJSON, "the change is not valid UTF-8, or too large").Because(err)
+	}
+	res, err := o.append(ctx, c, conv, timeline.Command{Proposal: p, Content: content})
+	if errors.Is(err, conversation.ErrUnchanged) {
+		return timeline.Result{Duplicate: true}, nil
+	}
+	return res, err
 }

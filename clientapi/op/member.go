@@ -79,7 +79,7 @@ func (o *Conversations) AddMembers(ctx context.Context, c Caller, conversationID
 			return frame.Conversation{}, err
 		}
 	}
-	if err := o.change(ctx, c, v, frame.TypeMemberAdd, change); err != nil {
+	if _, err := o.propose(ctx, c, v.State.ID, conversation.Proposal{Type: frame.TypeMemberAdd, Change: change, Expects: in.Expects}); err != nil {
 		return frame.Conversation{}, err
 	}
 	return o.Get(ctx, c, conversationID)
@@ -137,12 +137,7 @@ func (o *Conversations) EditMember(ctx context.Context, c Caller, conversationID
 		return rest.Member{}, err
 	}
 	change := frame.Change{UserIDs: []string{string(u)}, Role: in.Role}
-	if v.State.Members[u].Role == in.Role {
-		err = o.may(v, c, frame.TypeMemberRole, change)
-	} else {
-		err = o.change(ctx, c, v, frame.TypeMemberRole, change)
-	}
-	if err != nil {
+	if _, err = o.propose(ctx, c, v.State.ID, conversation.Proposal{Type: frame.TypeMemberRole, Change: change, Expects: in.Expects}); err != nil {
 		return rest.Member{}, err
 	}
 	if v, err = o.visible(ctx, c, conversationID); err != nil {

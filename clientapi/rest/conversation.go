@@ -39,7 +39,7 @@ func ConversationRoutes(o *op.Conversations) []Route {
 			return o.Get(c.Context(), c.Caller, c.Param("conversationId"))
 		}},
 		{Method: "PATCH", Path: conversationPath, Auth: true, Status: 200, Handle: Body(func(c *Call, in wire.EditConversation) (any, error) {
-			return o.Rename(c.Context(), c.Caller, c.Param("conversationId"), in)
+			return o.Edit(c.Context(), c.Caller, c.Param("conversationId"), in)
 		})},
 		{Method: "GET", Path: conversationPath + "/checkpoint", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			return o.Checkpoint(c.Context(), c.Caller, c.Param("conversationId"))
@@ -56,7 +56,7 @@ func ConversationRoutes(o *op.Conversations) []Route {
 				ConversationID: c.Param("conversationId"), MessageID: in.MessageID, Status: in.Status,
 			})
 		})},
-	}, memberRoutes(o)...)
+	}, append(memberRoutes(o), groupRoutes(o)...)...)
 }
 
 func messages(o *op.Conversations, c *Call) (any, error) {

@@ -114,7 +114,7 @@ func decideRename(s *State, m Member, p Proposal, _ Limits) error {
 		return err
 	}
 	if p.Change.Name == s.Name {
-		return fault.Invalid("name", "the group has this name already")
+		return unchanged("name")
 	}
 	return event.CheckName(p.Change.Name)
 }
@@ -171,7 +171,7 @@ func decideRole(s *State, m Member, p Proposal, _ Limits) error {
 		return fault.Invalid("role", "must be %s, %s or %s", Owner, Admin, Simple)
 	}
 	if target.Role == p.Change.Role {
-		return fault.Invalid("role", "the member has this role already")
+		return unchanged("role")
 	}
 	if target.Role == Owner && s.owners() == 1 {
 		return fault.Invalid("role", "there is no other owner: make another member an owner first")

@@ -11,9 +11,17 @@ type CreateConversation struct {
 	Members []string `json:"members,omitempty"` // user ids; the caller is a member in any case
 }
 
-// EditConversation is the body of PATCH /api/v1/conversations/{id}.
+// EditConversation is the body of PATCH /api/v1/conversations/{id}: what is absent stays as it is.
 type EditConversation struct {
-	Name *string `json:"name,omitempty"`
+	Name              *string           `json:"name,omitempty"`
+	Description       *string           `json:"description,omitempty"`
+	AvatarURL         *string           `json:"avatarUrl,omitempty"`
+	Permissions       map[string]string `json:"permissions,omitempty"`       // those that change
+	EphemeralTimer    *int64            `json:"ephemeralTimer,omitempty"`    // seconds
+	HistoryVisibility string            `json:"historyVisibility,omitempty"` // joined, shared
+	SlowMode          *int64            `json:"slowMode,omitempty"`          // seconds
+	ServerSearch      *bool             `json:"serverSearch,omitempty"`
+	Expects           *int64            `json:"expects,omitempty"` // seq of the state the caller judged by
 }
 
 // Acknowledge is the body of POST /api/v1/conversations/{id}/receipts (204): the REST form of delivery_ack. It covers every message
@@ -26,11 +34,13 @@ type Acknowledge struct {
 // AddMembers is the body of POST /api/v1/conversations/{id}/members.
 type AddMembers struct {
 	UserIDs []string `json:"userIds"`
+	Expects *int64   `json:"expects,omitempty"`
 }
 
 // EditMember is the body of PATCH /api/v1/conversations/{id}/members/{userId}.
 type EditMember struct {
-	Role string `json:"role"` // owner, admin, member
+	Role    string `json:"role"` // owner, admin, member
+	Expects *int64 `json:"expects,omitempty"`
 }
 
 // Member is one item of GET /api/v1/conversations/{id}/members.

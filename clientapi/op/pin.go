@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package op
+
+import (
+	"context"
+	"slices"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/feed"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/rest"
+)
+
+// Pin pins a message for everybody. Faults: invalid_field, unknown_conversation, not_member, unknown_message,
+// insufficient_role, limit_reached.
+func (o *Conversations) Pin(ctx context.Context, c Caller, conversationID, messageID string) error {
+	v, m, err := o.pinnable(ctx, c, conversationID, messageID)
+	if err != nil {
+		return err
+	}
+	target, err := o.messageAt(ctx, c, v, m)
+	if err != nil {
+		return err
+	}
+	p := conversation.Proposal{Type: frame.TypePin, Change: frame.Change{TargetMessageID: m.String()}, Target: target}
+	_, err = o.propose(ctx, c, v.State.ID, p)
+	return err
+}
+
+// Unpin takes a pin away. Faults: invalid_field, unknown_conversation, not_member, insufficient_role.
+func (o *Conversations) Unpin(ctx context.Context, c Caller, conversationID, messageID string) error {
+	v, m, err := o.pinnable(ctx, c, conversationID, messageID)
+	if err != nil {
+		return err
+	}
+	p := conversation.Proposal{Type: frame.TypeUnpin, Change: frame.Change{TargetMessageID: m.String()}}
+	_, err = o.propose(ctx, c, v.State.ID, p)
+	return err
+}
+
+func (o *Conversations) pinnable(ctx context.Context, c Caller, conversationID, messageID string) (timeline.View, id.Message, error) {
+	v, err := o.writable(ctx, c, conversationID)
+	if err != nil {
+		return v, id.Message{}, err
+	}
+	m, err := id.ParseMessage(messageID)
+	if err != nil {
+		return v, m, fault.Invalid("messageId", "is not a message id")
+	}
+	return v, m, nil
+}
+
+// messageAt are the facts of a message that the caller may read; nil if there is none.
+func (o *Conversations) messageAt(ctx context.Context, c Caller, v timeline.View, m id.Message) (*conversation.Target, error) {
+	from, to, _ := v.State.Visible(c.User, v.Head.Seq)
+	e, err := o.eventAt(ctx, v, m)
+	if err != nil || e == nil || e.Seq < from || e.Seq > to {
+		return nil, err
+	}
+	return &conversation.Target{Seq: e.Seq, Type: e.Type, Sender: e.Sender, Time: e.HubTime, Erased: e.Content == nil}, nil
+}
+
+func (o *Conversations) eventAt(ctx context.Context, v timeline.View, m id.Message) (*conversation.Event, error) {
+	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, timeline.Range{From: m.Seq(), To: m.Seq(), Limit: 1})
+	if err != nil || len(events) == 0 || events[0].MessageID != m {
+		return nil, err
+	}
+	return events[0], nil
+}
+
+// Pins answers a page of the pinned messages, newest pin first; the cursor is the last message id of the page before. Deleted
+// ones are left out, so a page may be shorter than the limit. Faults: unknown_conversation, not_member, invalid_cursor.
+func (o *Conversations) Pins(ctx context.Context, c Caller, conversationID, cursor string, limit int) (rest.Messages, error) {
+	out := rest.Messages{Messages: []frame.Event{}}
+	v, err := o.writable(ctx, c, conversationID)
+	if err != nil {
+		return out, err
+	}
+	pins := slices.Clone(v.State.Info.Pins)
+	slices.Reverse(pins)
+	if cursor != "" {
+		at := slices.IndexFunc(pins, func(m id.Message) bool { return m.String() == cursor })
+		if at < 0 {
+			return out, fault.New(fault.InvalidCursor, "the cursor is not one of this list, or no longer pinned")
+		}
+		pins = pins[at+1:]
+	}
+	if out.HasMore = len(pins) > limit; out.HasMore {
+		pins = pins[:limit]
+		out.NextCursor = pins[limit-1].String()
+	}
+	events, err := o.pinned(ctx, c, v, pins)
+	if err != nil {
+		return out, err
+	}
+	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
+	if err != nil {
+		return out, err
+	}
+	records, err := feed.Records(v, c.User, pointers, events)
+	out.Messages = append(out.Messages, records...)
+	return out, err
+}
+
+// pinned reads the pinned messages that the caller may read and that are there.
+func (o *Conversations) pinned(ctx context.Context, c Caller, v timeline.View, pins []id.Message) ([]*conversation.Event, error) {
+	from, _, _ := v.State.Visible(c.User, v.Head.Seq)
+	var out []*conversation.Event
+	for _, m := range pins {
+		if m.Seq() < from {
+			continue
+		}
+		e, err := o.eventAt(ctx, v, m)
+		if err != nil {
+			return nil, err
+		}
+		if e != nil && e.Content != nil {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
