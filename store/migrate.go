@@ -19,6 +19,7 @@ import (
 // partitioned lists the tables cut by logical shard; events is cut again by pos (see event.go).
 var partitioned = [...]string{
 	"conversations", "members", "user_conversations",
+	"channel_subscribers", "channel_counts", "channel_views", "user_channels",
 	"users", "devices", "spent_tokens", "phone_numbers", "registration_tokens",
 	"account_data",
 	"events",

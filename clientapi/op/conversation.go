@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"parley.chat/core/account"
+	"parley.chat/core/channel"
 	"parley.chat/core/conversation"
 	"parley.chat/core/feed"
 	"parley.chat/core/search"
@@ -40,6 +41,7 @@ type Conversations struct {
 	Timeline *timeline.Timeline
 	Feed     *feed.Feed
 	Finder   *search.Finder
+	Channels *channel.Channels
 	Users    Users
 	People   *account.People
 	Server   id.Server
@@ -109,6 +111,9 @@ func pause(ctx context.Context) bool {
 }
 
 func (o *Conversations) create(c Caller, in rest.CreateConversation, members []id.User) (event.Create, error) {
+	if in.Visibility != "" && in.Type != event.Channel {
+		return event.Create{}, fault.Invalid("visibility", "only a channel has one")
+	}
 	switch in.Type {
 	case event.Direct:
 		if len(members) != 2 {
@@ -128,8 +133,12 @@ func (o *Conversations) create(c Caller, in rest.CreateConversation, members []i
 		create := event.Create{Creators: []id.User{c.User}, Hub: o.Server, Members: members, Name: in.Name, Type: event.Group}
 		_, _ = rand.Read(create.Nonce[:])
 		return create, nil
+	case event.Channel:
+		create, err := o.createChannel(c, in, members)
+		_, _ = rand.Read(create.Nonce[:])
+		return create, err
 	}
-	return event.Create{}, fault.Invalid("type", "must be direct or group")
+	return event.Create{}, fault.Invalid("type", "must be direct, group or channel")
 }
 
 // members checks the named users and adds the caller, sorted, each once.
@@ -208,7 +217,7 @@ func (o *Conversations) visible(ctx context.Context, c Caller, conversationID st
 		return v, err
 	}
 	if _, ok := v.State.Member(c.User); !ok {
-		return v, o.hide(ctx, conv)
+		return v, o.refuse(ctx, c, v)
 	}
 	return v, nil
 }
@@ -237,15 +246,22 @@ func (o *Conversations) writable(ctx context.Context, c Caller, conversationID s
 
 // Get answers one conversation. Faults: unknown_conversation.
 func (o *Conversations) Get(ctx context.Context, c Caller, conversationID string) (frame.Conversation, error) {
-	v, err := o.visible(ctx, c, conversationID)
+	v, r, err := o.reading(ctx, c, conversationID)
 	if err != nil {
 		return frame.Conversation{}, err
+	}
+	if r != nil {
+		return o.readerSummary(ctx, c, v, r)
 	}
 	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
 	if err != nil {
 		return frame.Conversation{}, err
 	}
-	return feed.Summary(v, c.User, pointers)
+	out, err := feed.Summary(v, c.User, pointers)
+	if err != nil {
+		return out, err
+	}
+	return out, o.audience(ctx, v, &out)
 }
 
 // change appends a state event.

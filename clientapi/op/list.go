@@ -79,14 +79,14 @@ func parseListCursor(s string) (*listed, error) {
 
 // listed reads the index and the heads, the store first and memory over it.
 func (o *Conversations) listed(ctx context.Context, c Caller) ([]listed, error) {
-	index, err := o.Feed.Log.UserIndex(ctx, c.User)
+	index, err := o.Feed.Index(ctx, c.User)
 	if err != nil {
 		return nil, err
 	}
 	by := map[id.Shard][]id.Conversation{}
 	out := make([]listed, 0, len(index))
 	for _, m := range index {
-		if m.Membership != conversation.Joined { // Later movement is not for past members.
+		if m.Membership != conversation.Joined && m.Membership != feed.Subscribed { // Later movement is not for past members.
 			out = append(out, listed{m.ID, m.ChangedAt})
 			continue
 		}

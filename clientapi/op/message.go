@@ -41,6 +41,9 @@ func (o *Conversations) Send(ctx context.Context, c Caller, in frame.Send) (fram
 	}
 	select {
 	case out := <-done:
+		if fault.Is(out.err, fault.UnknownConversation) {
+			_, out.err = o.visible(ctx, c, in.ConversationID) // Who reads a channel is told so.
+		}
 		return out.ack, out.err
 	case <-ctx.Done():
 		return frame.Ack{}, fault.New(fault.Unavailable, "the outcome is not known yet, send again").Because(ctx.Err())
@@ -72,7 +75,7 @@ func (o *Conversations) Submit(ctx context.Context, c Caller, in frame.Send, ori
 		TempID:   in.TempID, Content: content, Origin: origin,
 	}, func(res timeline.Result, err error) {
 		if err != nil {
-			then(frame.Ack{}, err)
+			then(frame.Ack{}, o.knownReader(c, conv, err))
 			return
 		}
 		then(frame.Ack{
@@ -147,6 +150,9 @@ func (o *Conversations) Receive(ctx context.Context, c Caller, in frame.Delivery
 	if err != nil {
 		return err
 	}
+	if done, err := o.readAs(ctx, c, conv, m, in.Status == "read"); done || err != nil {
+		return err
+	}
 	return o.Timeline.Receive(ctx, conv, c.User, m, in.Status == "read")
 }
 
@@ -164,7 +170,7 @@ type History struct {
 // unknown_conversation, invalid_cursor.
 func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID string, in History) (rest.Messages, error) {
 	out := rest.Messages{Messages: []frame.Event{}}
-	v, err := o.visible(ctx, c, conversationID)
+	v, reader, err := o.reading(ctx, c, conversationID)
 	if err != nil {
 		return out, err
 	}
@@ -172,6 +178,9 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 		return out, err
 	}
 	from, to, _ := v.State.Visible(c.User, v.Head.Seq)
+	if reader != nil {
+		from, to = 0, v.Head.Seq
+	}
 	r := timeline.Range{From: from, To: to, Limit: in.Limit + 1, Newest: in.AfterSeq == NoBound}
 	if in.AfterSeq != NoBound {
 		r.From = max(from, in.AfterSeq+1)
@@ -189,6 +198,9 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 	}
 	records, err := feed.Records(v, c.User, pointers, events)
 	if err != nil {
+		return out, err
+	}
+	if err := o.countViews(ctx, v, records); err != nil {
 		return out, err
 	}
 	in.page(&out, records, r.Newest)

@@ -4,6 +4,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 
 	"parley.chat/clientapi/op"
 	"parley.chat/protocol/frame"
@@ -56,7 +57,7 @@ func ConversationRoutes(o *op.Conversations) []Route {
 				ConversationID: c.Param("conversationId"), MessageID: in.MessageID, Status: in.Status,
 			})
 		})},
-	}, append(memberRoutes(o), groupRoutes(o)...)...)
+	}, slices.Concat(memberRoutes(o), groupRoutes(o), ChannelRoutes(o))...)
 }
 
 func messages(o *op.Conversations, c *Call) (any, error) {

@@ -41,6 +41,14 @@ type Limits struct {
 	MaxMembers int // of a group, at most 1024
 }
 
+// Members is how many members a conversation of the type may have: those of a channel are the few who write in it.
+func (l Limits) Members(typ string) int {
+	if typ == event.Channel {
+		return event.MaxWriters
+	}
+	return l.MaxMembers
+}
+
 // Decide says whether the proposal may become the next event after state s (nil before create). A refusal is a
 // *fault.Error. Events that would change nothing are refused too, so that the log holds changes only.
 func Decide(s *State, p Proposal, l Limits) error {
@@ -51,6 +59,9 @@ func Decide(s *State, p Proposal, l Limits) error {
 		return decideJoin(s, p, l)
 	}
 	m, ok := s.Member(p.Sender)
+	if !ok && s != nil && s.Create.Visibility == event.Public {
+		return fault.New(fault.InsufficientRole, "only members write in a channel") // Everybody may know that it exists.
+	}
 	if !ok {
 		return fault.New(fault.UnknownConversation, "no such conversation")
 	}
@@ -103,8 +114,8 @@ func decideCreate(s *State, p Proposal, l Limits) error {
 	if !slices.Contains(c.Creators, p.Sender) {
 		return fault.New(fault.Forbidden, "only a creator can create the conversation")
 	}
-	if c.Type == event.Group && len(c.Members) > l.MaxMembers {
-		return fault.New(fault.GroupFull, "a group has at most %d members", l.MaxMembers)
+	if limit := l.Members(c.Type); c.Type != event.Direct && len(c.Members) > limit {
+		return fault.New(fault.GroupFull, "a %s has at most %d members", c.Type, limit)
 	}
 	return c.Validate()
 }
@@ -142,8 +153,8 @@ func decideAdd(s *State, m Member, p Proposal, l Limits) error {
 
 // room refuses more members than there may be.
 func (s *State) room(more int, l Limits) error {
-	if s.Joined+more > l.MaxMembers {
-		return fault.New(fault.GroupFull, "a group has at most %d members", l.MaxMembers)
+	if limit := l.Members(s.Type()); s.Joined+more > limit {
+		return fault.New(fault.GroupFull, "a %s has at most %d members", s.Type(), limit)
 	}
 	return nil
 }

@@ -55,6 +55,8 @@ type Options struct {
 	Owner  Owner
 	Shards int
 	Realm  []byte // names the deployment in cursors
+	// Channels tells of subscriptions; nil: there are none.
+	Channels Channels
 }
 
 // Feed answers what moved.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"parley.chat/core/channel"
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
@@ -30,7 +31,11 @@ func (p *Page) Empty() bool {
 // Pull reads one page of what moved for u since the cursor. With HasMore the next page follows at Next. Faults:
 // InvalidCursor if the cursor is ahead of the log, Unavailable.
 func (f *Feed) Pull(ctx context.Context, u id.User, since Cursor) (*Page, error) {
-	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{}, ends: f.ends()}
+	p := &puller{feed: f, user: u, next: since.clone(), page: &Page{}}
+	if err := p.subscribe(ctx); err != nil {
+		return nil, err
+	}
+	p.ends = f.ends()
 	p.page.Messages, p.page.Conversations, p.page.Receipts = []frame.Event{}, []frame.Conversation{}, []frame.Receipt{}
 	shards, err := p.source(ctx)
 	if err != nil {
@@ -64,6 +69,9 @@ type puller struct {
 
 	recent map[id.Shard][]timeline.View // what moved, if memory knows it for every shard
 	index  map[id.Shard][]Membership    // else the user's index
+
+	channels []id.Conversation                  // the user's subscriptions
+	rows     map[id.Conversation]channel.Reader // of those that moved, of a shard
 }
 
 // end is the committed end of a shard. All are read before the index: a conversation that is not in the index yet then lies
@@ -163,7 +171,11 @@ func (p *puller) moved(ctx context.Context, n id.Shard, index []Membership, sinc
 	var out []movedConv
 	for i, m := range index {
 		c := movedConv{Membership: m, key: heads[i].Pos}
-		if m.Membership != conversation.Joined {
+		switch m.Membership {
+		case conversation.Joined:
+		case Subscribed:
+			heads[i].Mark = 0
+		default:
 			c.key, heads[i].Mark = m.ChangedPos, 0
 		}
 		c.events = c.key > since.Pos
@@ -179,6 +191,9 @@ func (p *puller) add(ctx context.Context, n id.Shard, c movedConv, since timelin
 	v, err := p.feed.Owner.View(ctx, c.ID)
 	if err != nil {
 		return err
+	}
+	if c.Membership.Membership == Subscribed {
+		return p.channel(ctx, n, v)
 	}
 	from, to, ok := v.State.Visible(p.user, v.Head.Seq)
 	if !ok {
@@ -204,12 +219,21 @@ func (p *puller) add(ctx context.Context, n id.Shard, c movedConv, since timelin
 		}
 		p.page.Receipts = append(p.page.Receipts, receipts...)
 	}
+	if channel.IsChannel(v) && p.feed.Channels != nil && summary.Membership == conversation.Joined {
+		if summary.SubscriberCount, err = p.feed.Channels.Subscribers(ctx, v); err != nil {
+			return err
+		}
+	}
+	p.append(summary)
+	return nil
+}
+
+func (p *puller) append(summary frame.Conversation) {
 	p.page.Conversations = append(p.page.Conversations, summary)
 	p.bytes += recordBytes
 	if summary.LastMessage != nil {
 		p.bytes += len(summary.LastMessage.Content)
 	}
-	return nil
 }
 
 // events adds the newest events after pos; if older ones moved too, the summary tells the gap.

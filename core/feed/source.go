@@ -31,7 +31,7 @@ func (p *puller) source(ctx context.Context) ([]id.Shard, error) {
 		return nil, away(err)
 	}
 	p.recent, p.index = nil, map[id.Shard][]Membership{}
-	for _, m := range index {
+	for _, m := range p.indexChannels(index) {
 		n := m.ID.Shard(p.feed.Shards)
 		p.index[n] = append(p.index[n], m)
 	}
@@ -63,6 +63,12 @@ func (p *puller) list(ctx context.Context, n id.Shard, since timeline.Position) 
 	}
 	for _, v := range p.recent[n] {
 		m, ok := v.State.Member(p.user)
+		if p.reads(v.State.ID, m.Membership) {
+			if v.Head.Pos > since.Pos {
+				out = append(out, movedConv{Membership: Membership{ID: v.State.ID, Membership: Subscribed}, key: v.Head.Pos})
+			}
+			continue
+		}
 		if !ok {
 			continue
 		}

@@ -4,6 +4,7 @@ package feed
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"parley.chat/core/fanout"
+	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
@@ -61,8 +63,8 @@ type Stream struct {
 	held     []*fanout.Note
 	again    bool // something was lost or dropped while pulling
 	cursor   Cursor
-	base     map[id.Shard]int64 // marks as of the last pull
-	sent     int                // live frames since the last cursor frame
+	base     map[id.Shard]timeline.Position // as of the last pull
+	sent     int                            // live frames since the last cursor frame
 	cursorAt time.Time
 }
 
@@ -70,7 +72,7 @@ type Stream struct {
 func (f *Feed) Open(sessionID string, u id.User, d id.Device, sink Sink) *Stream {
 	return &Stream{
 		feed: f, sink: sink, id: sessionID, user: u, device: d,
-		cursor: newCursor(), base: map[id.Shard]int64{},
+		cursor: newCursor(), base: map[id.Shard]timeline.Position{},
 	}
 }
 
@@ -97,7 +99,7 @@ func (s *Stream) Synced() bool {
 func (s *Stream) Deliver(n *fanout.Note) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n.Pos == 0 && n.Mark == 0 {
+	if n.Pos == 0 && n.Mark == 0 && (s.phase != pulling || n.Frame.Type() != frame.ChannelHeadFrame) { // A hint tells what the pages may lack.
 		s.tell(n.Frame)
 		return
 	}
@@ -231,10 +233,7 @@ func (s *Stream) goLive(at Cursor) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cursor = at.clone()
-	s.base = make(map[id.Shard]int64, len(at.at))
-	for n, p := range at.at {
-		s.base[n] = p.Mark
-	}
+	s.base = maps.Clone(at.at)
 	if s.phase != pulling {
 		return true // Stopped meanwhile.
 	}
@@ -262,6 +261,10 @@ func (s *Stream) tell(f *fanout.Frame) {
 
 // push sends a note past the cursor and moves the cursor; the caller holds mu.
 func (s *Stream) push(n *fanout.Note) {
+	if n.Pos == 0 && n.Mark == 0 {
+		s.tell(n.Frame)
+		return
+	}
 	at := s.cursor.at[n.Shard]
 	if n.Pos > 0 {
 		if n.Pos <= at.Pos {
@@ -269,7 +272,7 @@ func (s *Stream) push(n *fanout.Note) {
 		}
 		at.Pos = n.Pos
 	} else {
-		if n.Mark <= s.base[n.Shard] {
+		if n.Mark <= s.base[n.Shard].Mark {
 			return
 		}
 		at.Mark = max(at.Mark, n.Mark-1) // Others of the same mark may follow.
@@ -290,7 +293,7 @@ func (s *Stream) pushCursor() {
 	s.sent, s.cursorAt = 0, time.Now()
 	data, err := encode(frame.Sync{
 		Messages: []frame.Event{}, Conversations: []frame.Conversation{}, Receipts: []frame.Receipt{},
-		Cursor: s.feed.Encode(s.cursor, s.user),
+		Cursor: s.feed.Encode(s.settled(), s.user),
 	})
 	if err == nil && !s.sink.Push(fanout.NewFrame(frame.SyncFrame, frame.AppendFrame(nil, frame.SyncFrame, data))) {
 		s.stop()

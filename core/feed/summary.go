@@ -28,6 +28,7 @@ func Summary(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) 
 		CreatedAt:      v.State.Created,
 		DeliveredSeq:   p.Delivered,
 		ReadSeq:        p.Read,
+		Visibility:     Visibility(v.State),
 	}
 	if m.Membership == conversation.Joined {
 		out.UnreadCount = max(0, v.Head.Count-p.ReadCount)

@@ -38,8 +38,6 @@ func (t *Timeline) Receive(ctx context.Context, c id.Conversation, u id.User, m 
 func (t *Timeline) find(ctx context.Context, sh *shard, c *conv, u id.User, m id.Message) (Ref, error) {
 	sh.mu.RLock()
 	from, to, ok := c.view.State.Visible(u, c.view.Head.Seq)
-	num := c.view.Conv
-	ref, recent := c.ref(m.Seq())
 	sh.mu.RUnlock()
 	if !ok {
 		return Ref{}, fault.New(fault.UnknownConversation, "no such conversation")
@@ -47,6 +45,36 @@ func (t *Timeline) find(ctx context.Context, sh *shard, c *conv, u id.User, m id
 	if m.Seq() < from || m.Seq() > to {
 		return Ref{}, fault.New(fault.UnknownMessage, "no such message")
 	}
+	return t.entry(ctx, sh, c, m)
+}
+
+// Entry finds a message, whoever asks: the caller has judged the right to read it. Faults: UnknownConversation, UnknownMessage,
+// Unavailable.
+func (t *Timeline) Entry(ctx context.Context, c id.Conversation, m id.Message) (Ref, error) {
+	sh := t.shardOf(c)
+	held, err := t.hold(ctx, sh, c)
+	if err != nil {
+		return Ref{}, err
+	}
+	defer sh.release(held)
+	sh.mu.RLock()
+	state, head := held.view.State, held.view.Head.Seq
+	sh.mu.RUnlock()
+	if state == nil {
+		return Ref{}, fault.New(fault.UnknownConversation, "no such conversation")
+	}
+	if m.Seq() > head {
+		return Ref{}, fault.New(fault.UnknownMessage, "no such message")
+	}
+	return t.entry(ctx, sh, held, m)
+}
+
+// entry checks that m is the message at its seq, which is committed.
+func (t *Timeline) entry(ctx context.Context, sh *shard, c *conv, m id.Message) (Ref, error) {
+	sh.mu.RLock()
+	num := c.view.Conv
+	ref, recent := c.ref(m.Seq())
+	sh.mu.RUnlock()
 	if !recent {
 		ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 		defer cancel()

@@ -51,7 +51,7 @@ func (b builder) params(o *operation, op *openapi3.Operation) error {
 			return err
 		}
 		o.params = append(o.params, param{
-			name: p.Value.Name, in: p.Value.In, integer: p.Value.Schema.Value.Type.Is("integer"), schema: s,
+			name: p.Value.Name, in: p.Value.In, integer: p.Value.Schema.Value.Type.Is("integer"), boolean: p.Value.Schema.Value.Type.Is("boolean"), schema: s,
 		})
 	}
 	return nil

@@ -71,6 +71,9 @@ func (o *operation) checkRequest(x exchange, values map[string]string) (findings
 
 // value is the parameter's text as the JSON value its schema speaks of.
 func (p param) value(text string) any {
+	if b, err := strconv.ParseBool(text); p.boolean && err == nil {
+		return b
+	}
 	if n, err := strconv.ParseInt(text, 10, 64); p.integer && err == nil {
 		return json.Number(strconv.FormatInt(n, 10))
 	}

@@ -43,6 +43,7 @@ type operation struct {
 type param struct {
 	name, in string
 	integer  bool
+	boolean  bool
 	schema   *jsonschema.Schema
 }
 

@@ -90,7 +90,7 @@ func ParseChange(typ string, content []byte) (frame.Change, error) {
 		if err != nil {
 			return frame.Change{}, err
 		}
-		out := frame.Change{ConversationType: c.Type, Name: c.Name}
+		out := frame.Change{ConversationType: c.Type, Name: c.Name, Visibility: c.Visibility}
 		for _, u := range c.Members {
 			out.UserIDs = append(out.UserIDs, string(u))
 		}

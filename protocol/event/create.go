@@ -28,7 +28,12 @@ type Create struct {
 	Name     string    `json:"name,omitempty"`
 	Nonce    [16]byte  `json:"-"`
 	Type     string    `json:"type"`
+	// Visibility is Public of a channel that everybody on its server may read, else empty.
+	Visibility string `json:"visibility,omitempty"`
 }
+
+// Public is the visibility of a channel that everybody on its server may read.
+const Public = "public"
 
 // NewDirect is the one create object of the direct conversation between a and b: both servers make the same. spec: LOG-CREATE-3
 func NewDirect(a, b id.User) Create {
@@ -50,6 +55,7 @@ func (c Create) Canonical() ([]byte, error) {
 	o.Bytes("nonce", c.Nonce[:])
 	o.String("type", c.Type)
 	o.Int("v", 1)
+	optional(&o, "visibility", c.Visibility)
 	return o.End()
 }
 

@@ -16,6 +16,7 @@ const (
 	MaxCreators = 8
 	MaxMembers  = 1024
 	MaxName     = 255 // bytes
+	MaxWriters  = 50  // members of a channel
 )
 
 // Validate checks the form of a create object: whoever makes or reads one gets the same answer. The error is a
@@ -48,8 +49,16 @@ func (c Create) Validate() error {
 }
 
 func (c Create) validateType() error {
+	if c.Visibility != "" && (c.Visibility != Public || c.Type != Channel) {
+		return fault.Invalid("visibility", "must be absent, or public of a channel")
+	}
 	switch c.Type {
-	case Group, Channel:
+	case Group:
+		return nil
+	case Channel:
+		if len(c.Members) > MaxWriters {
+			return fault.Invalid("members", "must be at most %d users of a channel", MaxWriters)
+		}
 		return nil
 	case Direct:
 	default:

@@ -37,6 +37,9 @@ func AppendEvent(buf []byte, e *Event) []byte {
 	if e.Change != nil {
 		buf = appendChange(append(buf, `,"change":`...), e.Change)
 	}
+	if e.Views != 0 {
+		buf = strconv.AppendInt(append(buf, `,"views":`...), e.Views, 10)
+	}
 	return append(buf, '}')
 }
 

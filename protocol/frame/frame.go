@@ -10,6 +10,7 @@ const (
 	MessageReceived     = "message_received"
 	MessageAck          = "message_ack"
 	ConversationUpdated = "conversation_updated"
+	ChannelHeadFrame    = "channel_head"
 	Resync              = "resync"
 	ErrorFrame          = "error"
 
@@ -56,6 +57,13 @@ type SyncRequest struct {
 // ResyncNotice is the data of resync: live frames stopped; send sync with the last cursor.
 type ResyncNotice struct {
 	Code string `json:"code"`
+}
+
+// ChannelHead is the data of channel_head: the head of a subscribed channel moved; fetch what is missing when it is wanted.
+type ChannelHead struct {
+	ConversationID string `json:"conversationId"`
+	HeadSeq        int64  `json:"headSeq"`
+	LastMessageAt  int64  `json:"lastMessageAt"`
 }
 
 // Error is the data of an error frame; the last two tell which frame it answers.

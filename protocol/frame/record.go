@@ -22,6 +22,7 @@ type Event struct {
 	EncryptedContent string  `json:"encryptedContent,omitempty"`
 	TargetMessageID  string  `json:"targetMessageId,omitempty"` // of events about a message: which
 	Change           *Change `json:"change,omitempty"`
+	Views            int64   `json:"views,omitempty"` // of a message in a channel: how many subscribers read it, as last counted
 }
 
 // The types of events.
@@ -54,6 +55,7 @@ const (
 // Change is what a state event changes.
 type Change struct {
 	ConversationType string   `json:"conversationType,omitempty"`
+	Visibility       string   `json:"visibility,omitempty"` // of create: public if everybody may read the channel
 	Name             string   `json:"name,omitempty"`
 	UserIDs          []string `json:"userIds,omitempty"`
 	Role             string   `json:"role,omitempty"`
@@ -81,13 +83,13 @@ type Change struct {
 // Conversation is a conversation as one of its members sees it.
 type Conversation struct {
 	ConversationID string `json:"conversationId"`
-	Type           string `json:"type"` // direct, group
+	Type           string `json:"type"` // direct, group, channel
 	Name           string `json:"name,omitempty"`
 	PeerID         string `json:"peerId,omitempty"` // the other member of a direct conversation
 	CreatedBy      string `json:"createdBy"`
 	CreatedAt      int64  `json:"createdAt"`
-	Membership     string `json:"membership"` // joined, left, removed, banned
-	Role           string `json:"role"`       // owner, admin, member
+	Membership     string `json:"membership"` // joined, left, removed, banned; subscribed or none to a channel
+	Role           string `json:"role"`       // owner, admin, member; reader who is no member
 	MemberCount    int    `json:"memberCount"`
 	HeadSeq        int64  `json:"headSeq"` // highest seq this member may read
 	LastMessage    *Event `json:"lastMessage,omitempty"`
@@ -107,6 +109,11 @@ type Conversation struct {
 	SlowMode          int64             `json:"slowMode,omitempty"`          // seconds, 0 is off
 	ServerSearch      bool              `json:"serverSearch,omitempty"`
 	PinnedMessageIDs  []string          `json:"pinnedMessageIds,omitempty"` // oldest pin first
+
+	// Of channels.
+	Visibility      string `json:"visibility,omitempty"` // public, private
+	SubscriberCount int64  `json:"subscriberCount,omitempty"`
+	IsSubscribed    bool   `json:"isSubscribed,omitempty"`
 
 	Gap *Gap `json:"gap,omitempty"` // in sync only
 }

@@ -6,9 +6,11 @@ import "parley.chat/protocol/frame"
 
 // CreateConversation is the body of POST /api/v1/conversations: 201, or 200 for a direct one that exists already.
 type CreateConversation struct {
-	Type    string   `json:"type"` // direct, group
+	Type    string   `json:"type"` // direct, group, channel
 	Name    string   `json:"name,omitempty"`
 	Members []string `json:"members,omitempty"` // user ids; the caller is a member in any case
+
+	Visibility string `json:"visibility,omitempty"` // of a channel: public, private
 }
 
 // EditConversation is the body of PATCH /api/v1/conversations/{id}: what is absent stays as it is.

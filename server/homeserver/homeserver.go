@@ -17,6 +17,7 @@ import (
 
 	"parley.chat/clientapi/session"
 	"parley.chat/core/account"
+	"parley.chat/core/channel"
 	"parley.chat/core/conversation"
 	"parley.chat/core/fanout"
 	"parley.chat/core/feed"
@@ -58,6 +59,7 @@ type Homeserver struct {
 	fanout   *fanout.Fanout
 	timeline *timeline.Timeline
 	feed     *feed.Feed
+	channels *channel.Channels
 	accounts *account.Accounts
 	people   *account.People
 	door     *session.Door
@@ -107,14 +109,15 @@ func (h *Homeserver) assemble() {
 	}
 	h.fanout = fanout.New(fo)
 	if h.opt.Owner != nil {
-		h.timeline = h.opt.Owner.timeline
+		h.timeline, h.channels = h.opt.Owner.timeline, h.opt.Owner.channels
 	} else {
+		h.channels = channel.New(channel.Options{Store: h.store, Owner: owner{h}, Shards: h.cfg.Database.Shards, Log: h.part("channel"), Clock: h.opt.Clock})
 		h.timeline = timeline.New(timeline.Options{
-			Store: h.store, Out: h.fanout, Node: h.identity.node, Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
+			Store: h.store, Out: committed{h.fanout, h.channels}, Node: h.identity.node, Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
 			Clock: h.opt.Clock, Fail: h.opt.Fail,
 		})
 	}
-	h.feed = feed.New(feed.Options{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards, Realm: h.identity.realm()})
+	h.feed = feed.New(feed.Options{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards, Realm: h.identity.realm(), Channels: h.channels})
 	h.accounts = account.New(account.Config{
 		Server: id.Server(h.cfg.ServerName), Shards: h.cfg.Database.Shards, Mode: account.Mode(h.cfg.Registration.Mode),
 		AccessLife: h.opt.AccessLife, Limits: h.opt.Limits, Now: h.opt.Clock, Log: h.part("account"),
@@ -164,6 +167,7 @@ func (h *Homeserver) Run(ctx context.Context) error {
 	middle, middleCtx := errgroup.WithContext(core)
 	if h.opt.Owner == nil {
 		middle.Go(func() error { return h.timeline.Run(middleCtx) })
+		middle.Go(func() error { return h.channels.Run(middleCtx) })
 	}
 	middle.Go(func() error { return h.fanout.Run(middleCtx) })
 	middle.Go(func() error { return h.accounts.Run(middleCtx) })

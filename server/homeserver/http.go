@@ -33,13 +33,14 @@ import (
 func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	accounts := op.NewAccounts(h.accounts)
 	conversations := &op.Conversations{
-		Timeline: h.timeline, Feed: h.feed, Users: h.accounts, People: h.people,
+		Timeline: h.timeline, Feed: h.feed, Channels: h.channels, Users: h.accounts, People: h.people,
 		Finder: &search.Finder{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards},
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
 	conversations.Created = h.creations()
-	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: h.fanout, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: still(accounts), Log: h.part("session")}
-	h.polls = newPolls(h.fanout)
+	live := audience{h.fanout, h.channels}
+	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: live, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: still(accounts), Log: h.part("session")}
+	h.polls = newPolls(live)
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
 	routes = append(routes, rest.PersonalRoutes(conversations)...)
@@ -132,7 +133,7 @@ func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, wire.Discovery{
 		ServerName: h.cfg.ServerName,
 		Versions:   []string{"1.0"},
-		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "sync.socket", "sync.poll", "sync.sse", "search"},
+		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "channels", "sync.socket", "sync.poll", "sync.sse", "search"},
 		Software:   wire.Software{Name: "parley", Version: Version},
 		Limits:     h.limits(),
 	})

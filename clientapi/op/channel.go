@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package op
+
+import (
+	"context"
+	"slices"
+
+	"parley.chat/core/channel"
+	"parley.chat/core/conversation"
+	"parley.chat/core/feed"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/rest"
+)
+
+// maxAdded bounds the users one request makes subscribers.
+const maxAdded = 100
+
+// createChannel makes the create event of a channel.
+func (o *Conversations) createChannel(c Caller, in rest.CreateConversation, members []id.User) (event.Create, error) {
+	if in.Name == "" {
+		return event.Create{}, fault.Invalid("name", "a channel has a name")
+	}
+	if err := checkName(in.Name); err != nil {
+		return event.Create{}, err
+	}
+	visibility := ""
+	switch in.Visibility {
+	case "", feed.Private:
+	case event.Public:
+		visibility = event.Public
+	default:
+		return event.Create{}, fault.Invalid("visibility", "must be public or private")
+	}
+	if limit := o.Limits.Members(event.Channel); len(members) > limit {
+		return event.Create{}, fault.New(fault.GroupFull, "at most %d users write in a channel", limit)
+	}
+	return event.Create{
+		Creators: []id.User{c.User}, Hub: o.Server, Members: members, Name: in.Name, Type: event.Channel, Visibility: visibility,
+	}, nil
+}
+
+// reading finds a conversation the caller may read: as a member, present or past, as a subscriber, or because it is public.
+// Only for the last two reader is not nil, and of those only a subscriber has a row.
+func (o *Conversations) reading(ctx context.Context, c Caller, conversationID string) (v timeline.View, r *reader, err error) {
+	conv, err := id.ParseConversation(conversationID)
+	if err != nil {
+		return v, nil, fault.New(fault.UnknownConversation, "no such conversation")
+	}
+	if v, err = o.Timeline.View(ctx, conv); err != nil {
+		return v, nil, err
+	}
+	m, ok := v.State.Member(c.User)
+	if ok && m.Membership == conversation.Joined {
+		return v, nil, nil
+	}
+	access, row, err := o.Channels.Access(ctx, v, c.User)
+	switch {
+	case err != nil:
+		return v, nil, err
+	case access == channel.Subscriber:
+		return v, &reader{&row}, nil
+	case ok:
+		return v, nil, nil
+	case access == channel.Looker:
+		return v, &reader{}, nil
+	}
+	return v, nil, o.hide(ctx, conv)
+}
+
+// reader is somebody who reads a channel without being a member; row is nil without a subscription.
+type reader struct{ row *channel.Reader }
+
+// refuse answers somebody who never was a member: readers of a channel that only members may do this, strangers that there is
+// no such conversation. spec: CHAN-WRITE-1
+func (o *Conversations) refuse(ctx context.Context, c Caller, v timeline.View) error {
+	access, _, err := o.Channels.Access(ctx, v, c.User)
+	switch {
+	case err != nil:
+		return err
+	case access != channel.Stranger:
+		return fault.New(fault.InsufficientRole, "only members of the channel may do this")
+	}
+	return o.hide(ctx, v.State.ID)
+}
+
+// knownReader turns the refusal of a message into insufficient_role for who is known, without I/O, to subscribe to the channel.
+func (o *Conversations) knownReader(c Caller, conv id.Conversation, err error) error {
+	if !fault.Is(err, fault.UnknownConversation) {
+		return err
+	}
+	if _, ok := slices.BinarySearch(o.Channels.Known(c.User), conv); ok {
+		return fault.New(fault.InsufficientRole, "only members of the channel write in it")
+	}
+	return err
+}
+
+// readerSummary is a channel as a reader sees it.
+func (o *Conversations) readerSummary(ctx context.Context, c Caller, v timeline.View, r *reader) (frame.Conversation, error) {
+	out, err := feed.ReaderSummary(v, c.User, r.row)
+	if err != nil {
+		return out, err
+	}
+	return out, o.audience(ctx, v, &out)
+}
+
+// audience fills in what only channels have.
+func (o *Conversations) audience(ctx context.Context, v timeline.View, out *frame.Conversation) (err error) {
+	if !channel.IsChannel(v) || out.Membership == conversation.Left || out.Membership == conversation.Removed {
+		return nil
+	}
+	if out.SubscriberCount, err = o.Channels.Subscribers(ctx, v); err != nil || out.LastMessage == nil {
+		return err
+	}
+	views, err := o.Channels.Views(ctx, v, []int64{out.LastMessage.Seq})
+	out.LastMessage.Views = views[out.LastMessage.Seq]
+	return err
+}
+
+// countViews fills in how often messages of a channel were read.
+func (o *Conversations) countViews(ctx context.Context, v timeline.View, records []frame.Event) error {
+	if !channel.IsChannel(v) {
+		return nil
+	}
+	var seqs []int64
+	for _, e := range records {
+		if e.Type == frame.TypeMessage {
+			seqs = append(seqs, e.Seq)
+		}
+	}
+	views, err := o.Channels.Views(ctx, v, seqs)
+	for i := range records {
+		if records[i].Type == frame.TypeMessage {
+			records[i].Views = views[records[i].Seq]
+		}
+	}
+	return err
+}
+
+// readAs moves the pointer of a subscriber; it is false for everybody else. Delivered is noted for members only.
+func (o *Conversations) readAs(ctx context.Context, c Caller, conv id.Conversation, m id.Message, read bool) (bool, error) {
+	v, err := o.Timeline.View(ctx, conv)
+	if err != nil || !channel.IsChannel(v) {
+		return false, err
+	}
+	if have, _ := v.State.Member(c.User); have.Membership == conversation.Joined {
+		return false, nil
+	}
+	access, _, err := o.Channels.Access(ctx, v, c.User)
+	if err != nil || access == channel.Stranger {
+		return false, err
+	}
+	ref, err := o.Timeline.Entry(ctx, conv, m)
+	if err != nil || access == channel.Looker || !read {
+		return true, err
+	}
+	return true, o.Channels.Receive(ctx, v, c.User, ref)
+}
+
+// Subscribe makes the caller a subscriber of a public channel; it answers as if it had been done where it need not be. Faults:
+// unknown_conversation, quota_exceeded.
+func (o *Conversations) Subscribe(ctx context.Context, c Caller, conversationID string) (frame.Conversation, error) {
+	v, r, err := o.reading(ctx, c, conversationID)
+	if err != nil {
+		return frame.Conversation{}, err
+	}
+	if m, _ := v.State.Member(c.User); r == nil && m.Membership != conversation.Joined {
+		return frame.Conversation{}, fault.New(fault.UnknownConversation, "no such conversation") // A past member, kept out.
+	}
+	if err := o.Channels.Subscribe(ctx, v, c.User, r != nil && r.row != nil, false); err != nil {
+		return frame.Conversation{}, err
+	}
+	return o.Get(ctx, c, conversationID)
+}
+
+// Unsubscribe ends the caller's subscription, if there is one. Faults: unknown_conversation.
+func (o *Conversations) Unsubscribe(ctx context.Context, c Caller, conversationID string) error {
+	v, r, err := o.reading(ctx, c, conversationID)
+	if err != nil {
+		return err
+	}
+	if !channel.IsChannel(v) {
+		return fault.New(fault.UnknownConversation, "no such channel")
+	}
+	if r == nil || r.row == nil {
+		return nil
+	}
+	return o.Channels.Unsubscribe(ctx, v, c.User, false)
+}
+
+// governed finds a channel of which the caller is an owner or admin. Faults: unknown_conversation, not_member, insufficient_role.
+func (o *Conversations) governed(ctx context.Context, c Caller, conversationID string) (timeline.View, error) {
+	v, err := o.writable(ctx, c, conversationID)
+	if err != nil {
+		return v, err
+	}
+	if !channel.IsChannel(v) {
+		return v, fault.New(fault.UnknownConversation, "no such channel")
+	}
+	if m, _ := v.State.Member(c.User); m.Role == conversation.Simple {
+		return v, fault.New(fault.InsufficientRole, "only owners and admins see and manage subscribers")
+	}
+	return v, nil
+}
+
+// Subscribers answers a page of the subscribers, or of those banned, in order of user id. Faults: unknown_conversation,
+// not_member, insufficient_role, invalid_cursor.
+func (o *Conversations) Subscribers(ctx context.Context, c Caller, conversationID, cursor string, banned bool, limit int) (rest.Subscribers, error) {
+	out := rest.Subscribers{Subscribers: []rest.Subscriber{}}
+	v, err := o.governed(ctx, c, conversationID)
+	if err != nil {
+		return out, err
+	}
+	if _, err := id.ParseUser(cursor); cursor != "" && err != nil {
+		return out, fault.New(fault.InvalidCursor, "the cursor is not one of this list")
+	}
+	list, err := o.Channels.List(ctx, v, id.User(cursor), banned, limit+1)
+	if err != nil {
+		return out, err
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		out.HasMore, out.NextCursor = true, string(list[limit-1].User)
+	}
+	for _, r := range list {
+		out.Subscribers = append(out.Subscribers, rest.Subscriber{UserID: string(r.User), SubscribedAt: r.SubscribedAt, BannedAt: r.BannedAt})
+	}
+	return out, nil
+}
+
+// AddSubscribers makes others subscribers, of a private channel too, and lifts their bans. Faults: invalid_field,
+// unknown_conversation, not_member, insufficient_role, unknown_user, cannot_add, quota_exceeded.
+func (o *Conversations) AddSubscribers(ctx context.Context, c Caller, conversationID string, in rest.AddSubscribers) (frame.Conversation, error) {
+	v, err := o.governed(ctx, c, conversationID)
+	if err != nil {
+		return frame.Conversation{}, err
+	}
+	if len(in.UserIDs) == 0 || len(in.UserIDs) > maxAdded {
+		return frame.Conversation{}, fault.Invalid("userIds", "must name 1 to %d users", maxAdded)
+	}
+	users := make([]id.User, len(in.UserIDs))
+	for i, name := range in.UserIDs {
+		if users[i], err = o.user(ctx, "userIds", name); err != nil {
+			return frame.Conversation{}, err
+		}
+		may, err := o.People.MayAdd(ctx, users[i], c.User)
+		if err != nil {
+			return frame.Conversation{}, err
+		}
+		if !may {
+			return frame.Conversation{}, fault.New(fault.CannotAdd, "%s cannot be added by you", users[i])
+		}
+	}
+	slices.Sort(users)
+	for _, u := range slices.Compact(users) {
+		if err := o.Channels.Subscribe(ctx, v, u, true, true); err != nil {
+			return frame.Conversation{}, err
+		}
+	}
+	return o.Get(ctx, c, conversationID)
+}
+
+// RemoveSubscriber ends somebody's subscription; with ban the channel does not exist for them until they are added again.
+// Members are removed as members. Faults: invalid_field, unknown_conversation, not_member, insufficient_role, unknown_user.
+func (o *Conversations) RemoveSubscriber(ctx context.Context, c Caller, conversationID, userID string, ban bool) error {
+	v, err := o.governed(ctx, c, conversationID)
+	if err != nil {
+		return err
+	}
+	u, err := parseUser("userId", userID)
+	if err != nil {
+		return err
+	}
+	access, _, err := o.Channels.Access(ctx, v, u)
+	if err != nil {
+		return err
+	}
+	if m, _ := v.State.Member(u); m.Membership == conversation.Joined || access != channel.Subscriber && !ban {
+		return fault.New(fault.UnknownUser, "%s is not a subscriber", u)
+	}
+	if ban {
+		if err := o.exists(ctx, u); err != nil {
+			return err
+		}
+	}
+	return o.Channels.Unsubscribe(ctx, v, u, ban)
+}
