@@ -207,6 +207,7 @@ func TestSchemas_HaveExactlyTheMembersOfTheGoTypes(t *testing.T) {
 		"TransferOwner": rest.TransferOwner{}, "Ban": rest.Ban{}, "Bans": rest.Bans{}, "CreateLink": rest.CreateLink{}, "Link": rest.Link{},
 		"Links": rest.Links{}, "LinkToken": rest.LinkToken{}, "LinkPreview": rest.LinkPreview{}, "JoinRequested": rest.JoinRequested{},
 		"JoinRequest": rest.JoinRequest{}, "JoinRequests": rest.JoinRequests{},
+		"presence": frame.Presence{}, "SetPresence": rest.SetPresence{},
 	} {
 		s := schemaOf(t, c, name)
 		for s.Ref != nil && len(s.Properties) == 0 {

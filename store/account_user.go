@@ -92,7 +92,7 @@ func (s *Store) SetPassword(ctx context.Context, p account.NewPassword) (ended [
 }
 
 const deactivateUser = `
-UPDATE users SET active = false, password_hash = '', display_name = '', avatar_url = '', phone = ''
+UPDATE users SET active = false, password_hash = '', display_name = '', avatar_url = '', phone = '', last_seen_at = 0
 WHERE shard = $1 AND user_id = $2 AND password_hash = $3 AND active`
 
 // Deactivate ends the account and every device, clears the profile, keeps the name.

@@ -65,6 +65,7 @@ func contents() []chapter {
 		{"/docs/30-conversations", "Conversations", ""},
 		{"/docs/38-abuse", "Abuse", ""},
 		{"/docs/37-search", "Finding messages", ""},
+		{"/docs/36-presence", "Presence and typing", ""},
 		{"/docs/40-sync", "Sync", ""},
 		{"/docs/45-socket", "Socket", ""},
 		{"/docs/50-rest", "Requests and answers", ""},

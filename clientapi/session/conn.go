@@ -10,6 +10,7 @@ import (
 
 	"parley.chat/clientapi/op"
 	"parley.chat/clientapi/socket"
+	"parley.chat/core/ephemeral"
 	"parley.chat/core/fanout"
 	"parley.chat/core/feed"
 	"parley.chat/protocol/fault"
@@ -29,6 +30,8 @@ type conn struct {
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 	work   chan struct{}
+
+	ephemeral *ephemeral.Connection // nil until moment made it; belongs to the reader
 }
 
 var errGone = errors.New("session: connection gone")
@@ -93,6 +96,9 @@ func (s *conn) onClose(int, string) {
 	s.cancel()
 	s.door.Registry.Unregister(s.stream)
 	s.door.leave(s)
+	if s.ephemeral != nil {
+		s.ephemeral.Close()
+	}
 }
 
 // send queues a frame for this connection alone.

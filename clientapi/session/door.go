@@ -35,6 +35,7 @@ const (
 // Door opens sessions.
 type Door struct {
 	Conversations *op.Conversations
+	Presence      *op.Presence
 	Feed          *feed.Feed
 	Registry      feed.Registry
 	Origins       []string         // hosts allowed in Origin besides the own one

@@ -26,9 +26,11 @@ type envelope struct {
 
 // handlers is the table of the frames a client may send.
 var handlers = map[string]func(*conn, []byte) error{
-	frame.SendMessage: (*conn).onSend,
-	frame.DeliveryAck: (*conn).onDelivery,
-	frame.SyncFrame:   (*conn).onSync,
+	frame.SendMessage:   (*conn).onSend,
+	frame.DeliveryAck:   (*conn).onDelivery,
+	frame.SyncFrame:     (*conn).onSync,
+	frame.PresenceFrame: (*conn).onPresence,
+	frame.TypingFrame:   (*conn).onTyping,
 }
 
 // handle serves a frame. With a fault it returns the data, as far as that could be read.

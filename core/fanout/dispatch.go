@@ -64,14 +64,22 @@ func (f *Fanout) dispatch(ctx context.Context, w work) {
 	for i := range w.receipts {
 		f.receipt(ctx, &w.receipts[i])
 	}
-	for _, p := range w.passing {
-		for _, u := range p.To {
-			f.address(u, p.Except)
-		}
-		f.deliver(ctx, Note{Except: p.Except, Version: p.Version}, func() (*Frame, error) { return p.Frame, nil })
+	for i := range w.passing {
+		f.pass(ctx, &w.passing[i])
 	}
 	f.count.events.Add(uint64(len(w.events)))
 	f.count.receipts.Add(uint64(len(w.receipts)))
+}
+
+func (f *Fanout) pass(ctx context.Context, p *Passing) {
+	for _, u := range p.To {
+		f.address(u, p.Except)
+	}
+	n := Note{Except: p.Except, Only: p.Only, Version: p.Version}
+	if p.Only != nil {
+		f.out.sessions = slices.DeleteFunc(f.out.sessions, func(s Session) bool { return !n.reaches(s.ID()) })
+	}
+	f.deliver(ctx, n, func() (*Frame, error) { return p.Frame, nil })
 }
 
 func (f *Fanout) event(ctx context.Context, c *Committed) {

@@ -113,11 +113,13 @@ func (f *Fanout) Receipts(ctx context.Context, receipts []Receipt) error {
 }
 
 // Tell queues a frame that is of the moment only: it has no place in the log, reaches the sessions that are live, and is
-// lost where there is no room. It never blocks.
-func (f *Fanout) Tell(p Passing) {
+// lost where there is no room. It never blocks; false means that there was no room in the queue.
+func (f *Fanout) Tell(p Passing) bool {
 	select {
 	case f.queue <- work{passing: []Passing{p}}:
+		return true
 	default:
+		return false
 	}
 }
 

@@ -4,6 +4,7 @@ package fanout
 
 import (
 	"context"
+	"slices"
 
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/fault"
@@ -23,7 +24,8 @@ type Receipt = conversation.Receipt
 type Passing struct {
 	Frame  *Frame
 	To     []id.User
-	Except string // id of the session that does not get it, "" if all do
+	Except string   // id of the session that does not get it, "" if all do
+	Only   []string // ids of the only sessions that get it, sorted; nil if all do
 
 	Version int64 // of the one receiver's account data after the change that the frame tells, 0 if it tells none
 }
@@ -40,6 +42,17 @@ type Note struct {
 	Frame          *Frame
 	Users          []id.User // receivers on the node of a Packet; nil in a note that crossed no link
 	Except         string    // id of the session that does not get it, "" if all do
+	Only           []string  // ids of the only sessions that get it, sorted; nil if all do
+}
+
+// reaches tells whether the session with the id gets the note.
+func (n *Note) reaches(session string) bool {
+	if n.Only != nil {
+		if _, ok := slices.BinarySearch(n.Only, session); !ok {
+			return false
+		}
+	}
+	return n.Except == "" || n.Except != session
 }
 
 // Packet is what travels on a link. Seq numbers the packets of (From, Run, To) from 1. A packet without notes is a tick:

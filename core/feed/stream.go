@@ -99,10 +99,6 @@ func (s *Stream) Synced() bool {
 func (s *Stream) Deliver(n *fanout.Note) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n.Pos == 0 && n.Mark == 0 && (s.phase != pulling || n.Frame.Type() != frame.ChannelHeadFrame) { // A hint tells what the pages may lack.
-		s.tell(n.Frame)
-		return
-	}
 	switch s.phase {
 	case pulling:
 		if len(s.held) < heldNotes {
@@ -252,17 +248,12 @@ func (s *Stream) goLive(at Cursor) bool {
 	return true
 }
 
-// tell pushes a frame of the moment; the caller holds mu.
-func (s *Stream) tell(f *fanout.Frame) {
-	if s.phase == live && !s.sink.Push(f) {
-		s.stop()
-	}
-}
-
-// push sends a note past the cursor and moves the cursor; the caller holds mu.
+// push sends a note past the cursor and moves the cursor, or a frame of the moment, which has no place; the caller holds mu.
 func (s *Stream) push(n *fanout.Note) {
 	if n.Pos == 0 && n.Mark == 0 {
-		s.tell(n.Frame)
+		if !s.sink.Push(n.Frame) {
+			s.stop()
+		}
 		return
 	}
 	at := s.cursor.at[n.Shard]

@@ -65,6 +65,7 @@ func sideways() map[string]string {
 		"core/channel -> core/timeline":            "the owner knows the head that readers are told of",
 		"core/channel -> core/fanout":              "hints go to live sessions",
 		"core/feed -> core/channel":                "a subscriber's sync shows the channels that moved",
+		"core/ephemeral -> core/fanout":            "who types or comes online is told through the one way out",
 		"core/feed -> core/conversation":           "a snapshot of a conversation is its folded state",
 		"core/feed -> core/timeline":               "a page ends at the committed head that the owner knows",
 		"core/search -> core/conversation":         "what may be read follows from the folded state",

@@ -2,7 +2,7 @@
 
 package frame
 
-// The names of frames. Client: send_message, delivery_ack, sync. Server: all but send_message.
+// The names of frames. Client: send_message, delivery_ack, sync, presence, typing. Server: all but send_message.
 const (
 	SendMessage         = "send_message"
 	DeliveryAck         = "delivery_ack"
@@ -11,6 +11,8 @@ const (
 	MessageAck          = "message_ack"
 	ConversationUpdated = "conversation_updated"
 	ChannelHeadFrame    = "channel_head"
+	PresenceFrame       = "presence"
+	TypingFrame         = "typing"
 	Resync              = "resync"
 	ErrorFrame          = "error"
 

@@ -19,6 +19,7 @@ import (
 	"parley.chat/core/account"
 	"parley.chat/core/channel"
 	"parley.chat/core/conversation"
+	"parley.chat/core/ephemeral"
 	"parley.chat/core/fanout"
 	"parley.chat/core/feed"
 	"parley.chat/core/timeline"
@@ -58,6 +59,7 @@ type Homeserver struct {
 	store    *store.Store
 	fanout   *fanout.Fanout
 	timeline *timeline.Timeline
+	presence *ephemeral.Presence
 	feed     *feed.Feed
 	channels *channel.Channels
 	accounts *account.Accounts
@@ -109,9 +111,10 @@ func (h *Homeserver) assemble() {
 	}
 	h.fanout = fanout.New(fo)
 	if h.opt.Owner != nil {
-		h.timeline, h.channels = h.opt.Owner.timeline, h.opt.Owner.channels
+		h.timeline, h.channels, h.presence = h.opt.Owner.timeline, h.opt.Owner.channels, h.opt.Owner.presence
 	} else {
 		h.channels = channel.New(channel.Options{Store: h.store, Owner: owner{h}, Shards: h.cfg.Database.Shards, Log: h.part("channel"), Clock: h.opt.Clock})
+		h.presence = ephemeral.New(ephemeral.Options{Out: h.fanout, Store: h.store, Log: h.part("presence")})
 		h.timeline = timeline.New(timeline.Options{
 			Store: h.store, Out: committed{h.fanout, h.channels}, Node: h.identity.node, Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
 			Clock: h.opt.Clock, Fail: h.opt.Fail,
@@ -168,6 +171,7 @@ func (h *Homeserver) Run(ctx context.Context) error {
 	if h.opt.Owner == nil {
 		middle.Go(func() error { return h.timeline.Run(middleCtx) })
 		middle.Go(func() error { return h.channels.Run(middleCtx) })
+		middle.Go(func() error { return h.presence.Run(middleCtx) })
 	}
 	middle.Go(func() error { return h.fanout.Run(middleCtx) })
 	middle.Go(func() error { return h.accounts.Run(middleCtx) })

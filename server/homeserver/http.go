@@ -38,13 +38,15 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
 	}
 	conversations.Created = h.creations()
+	presence := &op.Presence{Presence: h.presence, Conversations: conversations}
 	live := audience{h.fanout, h.channels}
-	h.door = &session.Door{Conversations: conversations, Feed: h.feed, Registry: live, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: still(accounts), Log: h.part("session")}
+	h.door = &session.Door{Conversations: conversations, Presence: presence, Feed: h.feed, Registry: live, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: still(accounts), Log: h.part("session")}
 	h.polls = newPolls(live)
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
 	routes = append(routes, rest.PersonalRoutes(conversations)...)
 	routes = append(routes, rest.SearchRoutes(conversations)...)
+	routes = append(routes, rest.PresenceRoutes(presence)...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.polls, h.door, accounts, accounts)...)
 	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway,
 		Lookups: h.lookups(), TrustedProxies: h.proxies(),
@@ -62,6 +64,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	mux.HandleFunc("GET /.well-known/parley/client", h.discovery)
 	mux.HandleFunc("GET /.well-known/parley/server", h.serverKeys)
 	h.measure()
+	h.measurePresence()
 	if h.monitor == nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}))
 	}
@@ -133,7 +136,7 @@ func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, wire.Discovery{
 		ServerName: h.cfg.ServerName,
 		Versions:   []string{"1.0"},
-		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "channels", "sync.socket", "sync.poll", "sync.sse", "search"},
+		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "channels", "sync.socket", "sync.poll", "sync.sse", "presence", "search"},
 		Software:   wire.Software{Name: "parley", Version: Version},
 		Limits:     h.limits(),
 	})

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ephemeral
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/id"
+)
+
+// Connection is what one live session has here. Make it with Connect at the first frame that needs it.
+type Connection struct {
+	p    *Presence
+	id   string
+	user id.User
+
+	mu       sync.Mutex
+	away     bool // said offline; only a heartbeat or online ends that
+	closed   bool
+	watching map[id.User]time.Duration // until when
+	typing   map[id.Conversation]typed
+}
+
+// watcher is a subscription of a connection to a user; the user's shard guards it.
+type watcher struct {
+	until time.Duration
+	sight Sight
+	fresh bool // has to be told, whatever it knows
+	told  state
+}
+
+// state is what a watcher may know of a user.
+type state struct {
+	online bool
+	seen   int64
+}
+
+// Connect makes the part of a session; sessionID is that of the session in core/fanout.
+func (p *Presence) Connect(sessionID string, u id.User) *Connection {
+	return &Connection{p: p, id: sessionID, user: u}
+}
+
+// Sign notes that a frame came: the user is online, unless this connection said that it is away.
+func (c *Connection) Sign() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.away && !c.closed {
+		c.p.beat(c.user, c.id)
+	}
+}
+
+// Set notes that the connection says online, or offline. spec: PRES-STATE-3
+func (c *Connection) Set(online bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.away = !online
+	if online {
+		c.p.beat(c.user, c.id)
+	} else {
+		c.p.leave(c.user, c.id, 0)
+	}
+}
+
+// Close ends the subscriptions, and after Grace the sign of presence.
+func (c *Connection) Close() {
+	c.mu.Lock()
+	watching := slices.Collect(maps.Keys(c.watching))
+	c.closed, c.watching, c.typing = true, nil, nil
+	c.p.leave(c.user, c.id, Grace)
+	c.drop(watching)
+	c.mu.Unlock()
+}
+
+// Unwatch ends subscriptions; users who are not watched are passed over.
+func (c *Connection) Unwatch(users []id.User) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, u := range users {
+		delete(c.watching, u)
+	}
+	c.drop(users)
+}
+
+// drop takes the connection from the users and, if it watches nobody any more, from the index; the caller holds mu.
+func (c *Connection) drop(users []id.User) {
+	for _, u := range users {
+		s := c.p.shard(u)
+		s.mu.Lock()
+		if e := s.users[u]; e != nil {
+			delete(e.watchers, c)
+		}
+		s.mu.Unlock()
+	}
+	if len(c.watching) == 0 {
+		c.p.index(c, false)
+	}
+}
+
+// index notes whether a connection has subscriptions.
+func (p *Presence) index(c *Connection, has bool) {
+	p.viewersMu.Lock()
+	defer p.viewersMu.Unlock()
+	of := p.viewers[c.user]
+	if has {
+		if of == nil {
+			of = map[*Connection]struct{}{}
+			p.viewers[c.user] = of
+		}
+		of[c] = struct{}{}
+		return
+	}
+	if delete(of, c); len(of) == 0 {
+		delete(p.viewers, c.user)
+	}
+}
+
+// Watch ends the subscriptions to those in ended, then subscribes to the users, or renews that; the connection is told the state
+// of each. All or nothing. Faults: unknown_user, too_many_subscriptions. spec: PRES-WATCH-1 PRES-WATCH-4
+func (c *Connection) Watch(ctx context.Context, users, ended []id.User) error {
+	users = slices.Compact(slices.Sorted(slices.Values(users)))
+	if err := c.room(users, ended); err != nil {
+		return err
+	}
+	known, sights, err := c.p.facts(ctx, c.user, users)
+	if err != nil {
+		return err
+	}
+	c.Unwatch(ended)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	if c.watching == nil {
+		c.watching = map[id.User]time.Duration{}
+	}
+	now := c.p.now()
+	for i, u := range users {
+		c.watching[u] = now + Lease
+		c.p.watch(c, u, &watcher{until: now + Lease, sight: sights[i], fresh: true}, known[u])
+	}
+	c.p.index(c, true)
+	return nil
+}
+
+// room lets go the leases that ended and refuses users beyond the limit.
+func (c *Connection) room(users, ended []id.User) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, n := c.p.now(), len(users)
+	maps.DeleteFunc(c.watching, func(_ id.User, until time.Duration) bool { return until <= now })
+	for u := range c.watching {
+		if _, again := slices.BinarySearch(users, u); !again && !slices.Contains(ended, u) {
+			n++
+		}
+	}
+	if n > MaxSubscriptions {
+		return fault.New(fault.TooManySubscriptions, "a connection watches at most %d users at a time", MaxSubscriptions)
+	}
+	return nil
+}
+
+// watch puts the watcher on the user and has it told.
+func (p *Presence) watch(c *Connection, u id.User, w *watcher, seen int64) {
+	s := p.shard(u)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.person(u)
+	e.seen = max(e.seen, seen)
+	if e.watchers == nil {
+		e.watchers = map[*Connection]*watcher{}
+	}
+	e.watchers[c] = w
+	p.schedule(u, e, p.now()+TTL)
+	p.changed(u, e)
+}
+
+// facts reads when users were last seen and what the viewer may see of them. Faults: unknown_user.
+func (p *Presence) facts(ctx context.Context, viewer id.User, users []id.User) (map[id.User]int64, []Sight, error) {
+	known, err := p.lastSeen(ctx, users)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, u := range users {
+		if _, ok := known[u]; !ok {
+			return nil, nil, fault.New(fault.UnknownUser, "no such user: %s", u)
+		}
+	}
+	sights, err := p.sights(ctx, viewer, users)
+	return known, sights, err
+}
+
+// sights asks the rules; a user sees all of their own.
+func (p *Presence) sights(ctx context.Context, viewer id.User, users []id.User) ([]Sight, error) {
+	out, err := p.opt.Rules.Sights(ctx, viewer, users)
+	if err != nil {
+		return nil, err
+	}
+	for i, u := range users {
+		if u == viewer {
+			out[i] = Sight{Online: true, LastSeen: true}
+		}
+	}
+	return out, nil
+}
+
+// Recheck asks the rules anew for everybody who watches the user and everybody the user watches: a setting or a block of theirs
+// changed. Watchers are told what became of it.
+func (p *Presence) Recheck(ctx context.Context, u id.User) error {
+	for _, c := range p.watchersOf(u) {
+		if err := p.recheck(ctx, c, []id.User{u}); err != nil {
+			return err
+		}
+	}
+	p.viewersMu.Lock()
+	own := slices.Collect(maps.Keys(p.viewers[u]))
+	p.viewersMu.Unlock()
+	for _, c := range own {
+		c.mu.Lock()
+		users := slices.Collect(maps.Keys(c.watching))
+		c.mu.Unlock()
+		if err := p.recheck(ctx, c, users); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Presence) watchersOf(u id.User) []*Connection {
+	s := p.shard(u)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.users[u]; e != nil {
+		return slices.Collect(maps.Keys(e.watchers))
+	}
+	return nil
+}
+
+func (p *Presence) recheck(ctx context.Context, c *Connection, users []id.User) error {
+	sights, err := p.sights(ctx, c.user, users)
+	if err != nil {
+		return err
+	}
+	for i, u := range users {
+		s := p.shard(u)
+		s.mu.Lock()
+		if e := s.users[u]; e != nil && e.watchers[c] != nil {
+			e.watchers[c].sight = sights[i]
+			p.changed(u, e)
+		}
+		s.mu.Unlock()
+	}
+	return nil
+}
