@@ -64,6 +64,7 @@ func contents() []chapter {
 		{"/docs/25-accounts", "Accounts and devices", ""},
 		{"/docs/30-conversations", "Conversations", ""},
 		{"/docs/34-personal", "What belongs to one user", ""},
+		{"/docs/35-channels", "Channels", ""},
 		{"/docs/36-presence", "Presence and typing", ""},
 		{"/docs/37-search", "Finding messages", ""},
 		{"/docs/38-abuse", "Abuse", ""},
