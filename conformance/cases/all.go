@@ -17,6 +17,8 @@ const (
 	groups = "GROUPS"
 	syncs  = "SYNC"
 	abuse  = "ABUSE"
+
+	channels = "CHANNELS"
 )
 
 //go:embed quotes.txt
@@ -29,6 +31,7 @@ func All() []*suite.Case {
 		register(), login(), tokens(), devices(), profiles(), endings(),
 		direct(), sending(), idempotence(), history(), receipts(), counting(), logs(), privacy(), limits(),
 		creating(), members(), roles(), reading(), full(),
+		channelCases(),
 		searching(),
 		cursors(), feed(), gaps(), polls(), streams(),
 		opening(), tickets(), live(), badFrames(), staying(), crash(),

@@ -75,8 +75,7 @@ func Profiles() []Profile {
 		{Name: "CLIENT-CORE", Of: "accounts, devices, direct conversations, messages, receipts, history, errors, the socket"},
 		{Name: "GROUPS", Of: "groups: roles, members, rights, who may read what"},
 		{Name: "SYNC", Of: "the feed over socket, long poll and server-sent events"},
-		{Name: "CHANNELS", Of: "broadcast to many readers", Planned: []string{
-			"a channel takes posts from its owners only", "a late joiner reads from the beginning", "the cost of a post does not grow with the readers that are away"}},
+		{Name: "CHANNELS", Of: "channels: few write, many read"},
 		{Name: "MEDIA", Of: "uploads and downloads", Planned: []string{
 			"an upload over the limit is refused before it is read", "a download needs a membership", "range requests answer 206", "an upload nobody refers to expires"}},
 		{Name: "PUSH", Of: "notifications", Planned: []string{
