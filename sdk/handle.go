@@ -26,6 +26,8 @@ func (c *conn) handle(ctx context.Context, raw []byte) error {
 		err = decoded(ctx, in, c.acked)
 	case frame.DeliveryAck:
 		err = decoded(ctx, in, c.receipted)
+	case frame.ChannelHeadFrame:
+		err = decoded(ctx, in, c.headMoved)
 	case frame.SyncFrame:
 		err = decoded(ctx, in, c.synced)
 	case frame.ErrorFrame:
@@ -166,6 +168,9 @@ func (c *conn) synced(ctx context.Context, s frame.Sync) error {
 func (c *conn) summary(ctx context.Context, conv frame.Conversation) error {
 	if err := c.c.emit(ctx, Summary{conv}); err != nil {
 		return err
+	}
+	if conv.IsSubscribed {
+		return nil // Its events are fetched by the application.
 	}
 	known, gap := c.t.knows(conv.ConversationID), conv.Gap
 	switch {

@@ -8,8 +8,8 @@ import (
 	"parley.chat/protocol/frame"
 )
 
-// Update is something the application learns from Events: a Message, StateChange, Receipt, Acked, SendFailed, Summary
-// or Connection.
+// Update is something the application learns from Events: a Message, StateChange, Receipt, Acked, SendFailed, Summary,
+// ChannelHead or Connection.
 type Update interface{ update() }
 
 // Message is a message of a conversation; also those of this device, after they got their seq.

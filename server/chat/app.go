@@ -110,6 +110,8 @@ func (a *app) update(ctx context.Context, u sdk.Update) {
 		a.screen.print(tickFailed + " " + short(clean(u.Send.Content), 40) + ": " + explain(u.Err))
 	case sdk.Summary:
 		a.learn(u.Conversation)
+	case sdk.ChannelHead:
+		a.headMoved(ctx, u.ChannelHead)
 	case sdk.Connection:
 		a.connection(ctx, u)
 	}

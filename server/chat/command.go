@@ -25,6 +25,11 @@ func commands() map[string]command {
 		"/list":    {"/list", "the conversations, numbered", 0, false, (*app).cmdList},
 		"/dm":      {"/dm NAME", "open the direct conversation with someone", 1, false, (*app).cmdDirect},
 		"/group":   {"/group NAME [USER…]", "make a group; quote a name with spaces", 1, false, (*app).cmdGroup},
+		"/channel": {"/channel NAME [public]", "make a channel: you write, others read", 1, false, (*app).cmdChannel},
+
+		"/subscribe":   {"/subscribe ID", "read a public channel", 1, false, (*app).cmdSubscribe},
+		"/unsubscribe": {"/unsubscribe", "read it no longer", 0, true, (*app).cmdUnsubscribe},
+
 		"/open":    {"/open N|NAME", "open a conversation by number or by name", 1, false, (*app).cmdOpen},
 		"/members": {"/members", "who is in it", 0, true, (*app).cmdMembers},
 		"/add":     {"/add USER…", "add members", 1, true, (*app).cmdAdd},

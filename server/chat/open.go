@@ -53,8 +53,10 @@ func (a *app) enter(ctx context.Context, s frame.Conversation) error {
 	c := a.learn(s)
 	a.open = s.ConversationID
 	a.screen.print("── " + a.title(c) + " ──")
-	if err := a.learnReceipts(ctx, c); err != nil {
-		return err
+	if !reads(c) {
+		if err := a.learnReceipts(ctx, c); err != nil {
+			return err
+		}
 	}
 	return a.history(ctx, openingLines)
 }
