@@ -195,6 +195,8 @@ func TestSchemas_HaveExactlyTheMembersOfTheGoTypes(t *testing.T) {
 	c := compiler(t)
 	for name, v := range map[string]any{
 		"event": frame.Event{}, "change": frame.Change{}, "conversation": frame.Conversation{}, "gap": frame.Gap{},
+		"reaction": frame.Reaction{}, "EditMessage": rest.EditMessage{}, "Edits": rest.Edits{}, "Version": rest.Version{},
+		"Reactions": rest.Reactions{}, "Reactor": rest.Reactor{},
 		"receipt": frame.Receipt{}, "sync": frame.Sync{}, "send": frame.Send{}, "ack": frame.Ack{}, "error": frame.Error{},
 		"problem": rest.Problem{}, "Register": rest.Register{}, "Login": rest.Login{}, "Refresh": rest.Refresh{},
 		"Session": rest.Session{}, "Device": rest.Device{}, "Devices": rest.Devices{}, "ChangePassword": rest.ChangePassword{},

@@ -31,6 +31,9 @@ func (s *Store) Commit(ctx context.Context, b *timeline.Batch) error {
 	queuePoints(batch, b.Points)
 	queuePrefs(batch, b.Prefs)
 	queueIndex(batch, b.Index, s.count)
+	queueRelations(batch, b.Relations)
+	queueMentions(batch, b.Mentions)
+	queueErase(batch, b.Erase)
 	err := s.pool(b.Advance[0].Shard).SendBatch(ctx, batch).Close()
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "PA001" {

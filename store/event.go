@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -66,26 +66,57 @@ func queueEvents(batch *pgx.Batch, rows []*timeline.Row) {
 		device[i], tempID[i] = string(e.Device), e.TempID
 		salt[i], hash[i], content[i] = e.Salt[:], e.Hash[:], e.Content
 	}
-	batch.Queue(insertEventsSQL, shards, pos, conv, seq, count, hubTime, authorTime, dedup, hot,
-		messageID, typ, sender, device, tempID, salt, hash, content)
+	args := []any{shards, pos, conv, seq, count, hubTime, authorTime, dedup, hot, messageID, typ, sender, device, tempID, salt, hash, content}
+	if expires := expiries(rows); expires != nil {
+		batch.Queue(insertExpiringSQL, append(args, expires)...)
+		return
+	}
+	batch.Queue(insertEventsSQL, args...)
+}
+
+// insertExpiringSQL is insertEventsSQL for batches with messages that expire.
+var insertExpiringSQL = strings.NewReplacer("salt, hash, content)", "salt, hash, content, expires_at)", "$17::bytea[])", "$17::bytea[], $18::bigint[])").
+	Replace(insertEventsSQL)
+
+// expiries are those of the rows, nil if none expires.
+func expiries(rows []*timeline.Row) []*int64 {
+	var out []*int64
+	for i, e := range rows {
+		if e.ExpiresAt == 0 {
+			continue
+		}
+		if out == nil {
+			out = make([]*int64, len(rows))
+		}
+		out[i] = &e.ExpiresAt
+	}
+	return out
 }
 
 // selectEvents reads columns in the order of scanEvent from the events of a shard.
-const selectEvents = `SELECT shard, pos, conv, seq, count, hub_time, author_time, message_id, type, sender, device, temp_id, salt, hash, content FROM events_s%d e `
+const selectEvents = `SELECT shard, pos, conv, seq, count, hub_time, author_time, message_id, type, sender, device, temp_id, salt, hash, content, expires_at, content_hash FROM events_s%d e `
 
 // scanEvent reads a row of selectEvents; the conversation's id is not in it.
-func scanEvent(row pgx.CollectableRow) (*conversation.Event, error) {
+func scanEvent(row pgx.CollectableRow) (*conversation.Event, error) { return scanColumns(row) }
+
+// scanColumns is scanEvent with more columns behind.
+func scanColumns(row pgx.CollectableRow, more ...any) (*conversation.Event, error) {
 	var e conversation.Event
 	var messageID [16]byte
-	var salt, hash []byte
-	err := row.Scan(&e.Shard, &e.Pos, &e.Conv, &e.Seq, &e.Count, &e.HubTime, &e.AuthorTime, &messageID,
-		&e.Type, &e.Sender, &e.Device, &e.TempID, &salt, &hash, &e.Content)
-	if err != nil {
+	var salt, hash, contentHash []byte
+	var expires *int64
+	columns := append([]any{&e.Shard, &e.Pos, &e.Conv, &e.Seq, &e.Count, &e.HubTime, &e.AuthorTime, &messageID,
+		&e.Type, &e.Sender, &e.Device, &e.TempID, &salt, &hash, &e.Content, &expires, &contentHash}, more...)
+	if err := row.Scan(columns...); err != nil {
 		return nil, err
+	}
+	if expires != nil {
+		e.ExpiresAt = *expires
 	}
 	e.MessageID = messageID
 	copy(e.Salt[:], salt)
 	copy(e.Hash[:], hash)
+	copy(e.ContentHash[:], contentHash)
 	return &e, nil
 }
 
@@ -95,17 +126,22 @@ func (s *Store) Events(ctx context.Context, n id.Shard, conv int64, r timeline.R
 	if r.Newest {
 		order = "DESC"
 	}
-	q := fmt.Sprintf(selectEvents, n) + `WHERE pos >= $5 AND conv = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq ` + order + ` LIMIT $4`
-	rows, err := s.pool(n).Query(ctx, q, conv, r.From, r.To, r.Limit, max(conv, r.AfterPos+1))
+	q := selectFacts(n, `WHERE pos >= $5 AND conv = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq `+order+` LIMIT $4`, r.Reader != "") + ` ORDER BY e.seq`
+	args := []any{conv, r.From, r.To, r.Limit, max(conv, r.AfterPos+1)}
+	if r.Reader != "" {
+		asOf := r.AsOf
+		if asOf == 0 {
+			asOf = id.MaxSeq
+		}
+		args = append(args, string(r.Reader), asOf)
+	}
+	rows, err := s.pool(n).Query(ctx, q, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
-	out, err := pgx.CollectRows(rows, scanEvent)
+	out, err := pgx.CollectRows(rows, scanFacts)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
-	}
-	if r.Newest {
-		slices.Reverse(out)
 	}
 	return out, nil
 }

@@ -22,6 +22,7 @@ var partitioned = [...]string{
 	"channel_subscribers", "channel_counts", "channel_views", "user_channels",
 	"users", "devices", "spent_tokens", "phone_numbers", "registration_tokens",
 	"account_data",
+	"annotations", "reactions", "mentions",
 	"events",
 }
 

@@ -63,6 +63,7 @@ func contents() []chapter {
 		{"/docs/20-log", "The log", ""},
 		{"/docs/25-accounts", "Accounts and devices", ""},
 		{"/docs/30-conversations", "Conversations", ""},
+		{"/docs/32-messages", "What happens to messages", ""},
 		{"/docs/34-personal", "What belongs to one user", ""},
 		{"/docs/35-channels", "Channels", ""},
 		{"/docs/36-presence", "Presence and typing", ""},

@@ -257,7 +257,7 @@ func (o *Conversations) Get(ctx context.Context, c Caller, conversationID string
 	if err != nil {
 		return frame.Conversation{}, err
 	}
-	out, err := feed.Summary(v, c.User, pointers)
+	out, err := o.Feed.Summary(ctx, v, c.User, pointers)
 	if err != nil {
 		return out, err
 	}

@@ -71,7 +71,7 @@ func (o *Conversations) Submit(ctx context.Context, c Caller, in frame.Send, ori
 	}
 	return o.Timeline.Submit(ctx, timeline.Command{
 		ConversationID: conv, Device: c.Device, AuthorTime: time.Now().UnixMilli(),
-		Proposal: conversation.Proposal{Type: frame.TypeMessage, Sender: c.User},
+		Proposal: conversation.Proposal{Type: frame.TypeMessage, Sender: c.User, Mentions: in.Mentions},
 		TempID:   in.TempID, Content: content, Origin: origin,
 	}, func(res timeline.Result, err error) {
 		if err != nil {
@@ -99,8 +99,11 @@ func messageContent(in frame.Send) ([]byte, error) {
 
 // checkSend checks the shape of a message. spec: MSG-SEND-2 MSG-SEND-3
 func checkSend(in frame.Send) error {
-	if in.TempID == "" || len(in.TempID) > maxTempID || strings.ContainsFunc(in.TempID, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
-		return fault.Invalid("tempId", "must be 1 to %d printable ASCII characters without spaces", maxTempID)
+	if err := checkSendTempID(in.TempID); err != nil {
+		return err
+	}
+	if len(in.Mentions) > conversation.MaxMentions {
+		return fault.Invalid("mentions", "must be at most %d", conversation.MaxMentions)
 	}
 	if !slices.Contains([]string{"text", "image", "video", "audio", "document"}, in.ContentType) {
 		return fault.Invalid("contentType", "must be text, image, video, audio or document")
@@ -109,6 +112,14 @@ func checkSend(in frame.Send) error {
 		return fault.Invalid("content", "a message has content, encryptedContent or mediaUrl")
 	}
 	return checkMedia(in.MediaURL)
+}
+
+// checkSendTempID checks a tempId that a client chose.
+func checkSendTempID(s string) error {
+	if s == "" || len(s) > maxTempID || strings.ContainsFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
+		return fault.Invalid("tempId", "must be 1 to %d printable ASCII characters without spaces", maxTempID)
+	}
+	return nil
 }
 
 // checkMedia accepts what clients can load without surprises: an http(s) URL, or a path on this server. spec: MSG-SEND-6
@@ -177,11 +188,12 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 	if err := in.resume(); err != nil {
 		return out, err
 	}
-	from, to, _ := v.State.Visible(c.User, v.Head.Seq)
+	r := feed.Range(v, c.User)
 	if reader != nil {
-		from, to = 0, v.Head.Seq
+		r = timeline.Range{To: v.Head.Seq, Reader: c.User}
 	}
-	r := timeline.Range{From: from, To: to, Limit: in.Limit + 1, Newest: in.AfterSeq == NoBound}
+	from, to := r.From, r.To
+	r.Limit, r.Newest = in.Limit+1, in.AfterSeq == NoBound
 	if in.AfterSeq != NoBound {
 		r.From = max(from, in.AfterSeq+1)
 	}
@@ -196,7 +208,7 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 	if err != nil {
 		return out, err
 	}
-	records, err := feed.Records(v, c.User, pointers, events)
+	records, err := o.Feed.Records(v, c.User, pointers, events)
 	if err != nil {
 		return out, err
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"parley.chat/core/conversation"
-	"parley.chat/core/feed"
 	"parley.chat/core/search"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
@@ -130,7 +129,7 @@ func (o *Conversations) records(ctx context.Context, c Caller, v timeline.View, 
 	if err != nil {
 		return nil, err
 	}
-	list, err := feed.Records(v, c.User, pointers, events)
+	list, err := o.Feed.Records(v, c.User, pointers, events)
 	out := make(map[int64]frame.Event, len(list))
 	for _, e := range list {
 		out[e.Seq] = e

@@ -57,7 +57,7 @@ func ConversationRoutes(o *op.Conversations) []Route {
 				ConversationID: c.Param("conversationId"), MessageID: in.MessageID, Status: in.Status,
 			})
 		})},
-	}, slices.Concat(memberRoutes(o), groupRoutes(o), ChannelRoutes(o))...)
+	}, slices.Concat(memberRoutes(o), groupRoutes(o), ChannelRoutes(o), messageRoutes(o))...)
 }
 
 func messages(o *op.Conversations, c *Call) (any, error) {

@@ -13,14 +13,17 @@ import (
 )
 
 // Proposal is what a sender wants to become the next event. Decide checks its right, and of its form whatever would
-// become state: a follower must refuse what the hub refuses. The content of messages is not looked at.
+// become state: a follower must refuse what the hub refuses. The text of messages is not looked at.
 type Proposal struct {
-	Type   string
-	Sender id.User
-	Change frame.Change // of state events
-	Create event.Create // of create
-	At     int64        // hub time the event would have, Unix milliseconds
-	Target *Target      // of events about a message: what the log has there; nil if nothing the sender may read
+	Type     string
+	Sender   id.User
+	Change   frame.Change // of state events
+	Create   event.Create // of create
+	At       int64        // hub time the event would have, Unix milliseconds
+	Action   string       // of reaction: add, remove
+	Emoji    string       // of reaction
+	Mentions []string     // of message and edit: user ids, or all
+	Target   *Target      // of events about a message: what the log has there; nil if nothing the sender may read
 
 	SentAt     int64  // of messages: hub time of the sender's last one before, 0 if none is known
 	SecretHash string // of those who join by a link: the hash of the secret they gave
@@ -29,11 +32,15 @@ type Proposal struct {
 
 // Target is the message that a proposal is about.
 type Target struct {
-	Seq    int64
-	Type   string
-	Sender id.User
-	Time   int64 // hub time, Unix milliseconds
-	Erased bool  // its content is gone
+	Seq       int64
+	Type      string
+	Sender    id.User
+	Time      int64           // hub time, Unix milliseconds
+	Erased    bool            // its content is gone
+	ExpiresAt int64           // hub time, 0 if never
+	Edits     int             // so far
+	Emojis    map[string]int  // reactions: by how many users each; read only
+	Own       map[string]bool // reactions of the proposal's sender; read only
 }
 
 // Limits are the sizes a server may configure.

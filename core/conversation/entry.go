@@ -13,7 +13,7 @@ import (
 const maxTime = 1<<48 - 1
 
 // Seal completes e as the entry after head and state s (nil before create), and returns the state after it: seq, count,
-// hub time, message id and hash are set here, everything else but Pos must be. now is the hub's clock in Unix
+// hub time, message id, hash and the end of an ephemeral message are set here, everything else but Pos must be. now is the hub's clock in Unix
 // milliseconds; a clock that stepped back is held at the head's time. spec: LOG-ENTRY-2 LOG-ENTRY-3
 func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
 	e.Seq, e.Count = 0, 0
@@ -24,6 +24,9 @@ func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
 		e.Count++
 	}
 	e.HubTime = max(now, head.Time)
+	if Countable(e.Type) && s != nil && s.Info.EphemeralTimer > 0 {
+		e.ExpiresAt = e.HubTime + 1000*s.Info.EphemeralTimer
+	}
 	if e.Seq > id.MaxSeq || e.HubTime < 0 || e.HubTime > maxTime {
 		return nil, fmt.Errorf("seal seq %d at time %d: beyond what a message id carries", e.Seq, e.HubTime)
 	}
@@ -42,7 +45,7 @@ func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
 
 // EntryOf recomputes the entry of a complete event, given the hash before it; the chain holds if its Hash equals e.Hash.
 func EntryOf(e *Event, prev event.Hash, after *State) (event.Entry, error) {
-	return EntryOfHash(e, event.ContentHash(e.Salt, e.Content), prev, after)
+	return EntryOfHash(e, e.contentHash(), prev, after)
 }
 
 // EntryOfHash is EntryOf for an event whose content was erased: its content hash stands for it.

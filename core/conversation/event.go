@@ -26,7 +26,53 @@ type Event struct {
 	TempID         string
 	Salt           [event.SaltSize]byte
 	Hash           event.Hash
-	Content        []byte // canonical JSON, nil once erased
+	Content        []byte     // canonical JSON, nil once erased
+	ContentHash    event.Hash // of erased content, else zero: it stands for salt and content in the chain
+	ExpiresAt      int64      // hub time from which the content may not be shown, 0 if never; not part of the chain
+	Facts          *Facts     // nil if nothing happened to the message since, or was not looked up
+}
+
+// Facts are what later events did to a message. They are derived from the log, and immutable.
+type Facts struct {
+	ChangedSeq int64 // newest event that is in here
+	Edits      int
+	Edited     []byte // content of the newest edit; nil if there is none, or once erased
+	EditedAt   int64  // hub time
+	DeletedAt  int64  // hub time, 0 if not deleted
+	DeletedBy  id.User
+	Reactions  []frame.Reaction // as the reader sees them who asked
+}
+
+// Reactor is who put an emoji on a message.
+type Reactor struct {
+	Emoji    string
+	User     id.User
+	AddedSeq int64 // of the event
+	At       int64 // its hub time
+}
+
+// Expired tells whether the content may not be shown any more.
+func (e *Event) Expired(now int64) bool { return e.ExpiresAt != 0 && e.ExpiresAt <= now }
+
+// Erase is e without its content and what is known of it. e stays as it is.
+func (e *Event) Erase() *Event {
+	out := *e
+	if e.Content != nil {
+		out.ContentHash = event.ContentHash(e.Salt, e.Content)
+	}
+	out.Salt, out.Content = [event.SaltSize]byte{}, nil
+	if e.Facts != nil {
+		out.Facts = &Facts{ChangedSeq: e.Facts.ChangedSeq, DeletedAt: e.Facts.DeletedAt, DeletedBy: e.Facts.DeletedBy}
+	}
+	return &out
+}
+
+// contentHash is the hash of the content, which it outlives.
+func (e *Event) contentHash() event.Hash {
+	if e.Content == nil && e.ContentHash != (event.Hash{}) {
+		return e.ContentHash
+	}
+	return event.ContentHash(e.Salt, e.Content)
 }
 
 // Head is the newest entry of a conversation as the next one needs it. The zero Head is before seq 0: test Exists.

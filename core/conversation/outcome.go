@@ -29,3 +29,11 @@ type Receipt struct {
 	To             []id.User
 	Prefs          *frame.Prefs // instead of a pointer: the member's own settings changed
 }
+
+// Erased are messages of one conversation that expired: their content is gone.
+type Erased struct {
+	ConversationID id.Conversation
+	Messages       []id.Message
+	At             int64 // hub time
+	To             []id.User
+}

@@ -29,18 +29,28 @@ func (e *Event) Record() (frame.Event, error) {
 		TempID:         e.TempID,
 		Timestamp:      e.HubTime,
 		Status:         statusSent,
+		ExpiresAt:      e.ExpiresAt,
 	}
-	if e.Content == nil {
-		return out, nil
+	err := e.fill(&out)
+	if err == nil && e.Facts != nil {
+		err = e.Facts.fill(&out, e.Content == nil)
 	}
-	fill := fillChange
-	if e.Type == frame.TypeMessage {
-		fill = fillMessage
-	}
-	if err := fill(&out, e.Content); err != nil {
+	if err != nil {
 		return frame.Event{}, fmt.Errorf("record of %s seq %d: %w", e.ConversationID, e.Seq, err)
 	}
 	return out, nil
+}
+
+func (e *Event) fill(out *frame.Event) error {
+	switch {
+	case e.Content == nil:
+		return nil
+	case e.Type == frame.TypeMessage:
+		return fillMessage(out, e.Content)
+	case !ChangesState(e.Type):
+		return fillRelation(out, e.Content)
+	}
+	return fillChange(out, e.Content)
 }
 
 func fillMessage(out *frame.Event, content []byte) error {
@@ -53,6 +63,7 @@ func fillMessage(out *frame.Event, content []byte) error {
 	}
 	out.Content, out.ContentType, out.MediaURL = m.Content, m.ContentType, m.MediaURL
 	out.ReplyToMessageID, out.EncryptedContent = m.ReplyToMessageID, m.EncryptedContent
+	out.Mentions, out.IsForwarded = m.Mentions, m.IsForwarded
 	return nil
 }
 
@@ -120,5 +131,33 @@ func fillChange(out *frame.Event, content []byte) error {
 	out.TargetMessageID = c.TargetMessageID
 	c.TargetMessageID, c.SecretHash = "", ""
 	out.Change = &c
+	return nil
+}
+
+func fillRelation(out *frame.Event, content []byte) error {
+	r, err := event.ParseRelation(content)
+	if err != nil {
+		return err
+	}
+	out.TargetMessageID, out.Action, out.Emoji = r.TargetMessageID, r.Action, r.Emoji
+	out.Content, out.ContentType, out.Mentions = r.Content, r.ContentType, r.Mentions
+	return nil
+}
+
+// fill shows a message as it is now. Of an erased one nothing but when and by whom is told.
+func (f *Facts) fill(out *frame.Event, erased bool) error {
+	out.ChangedSeq, out.DeletedAt, out.DeletedBy = f.ChangedSeq, f.DeletedAt, string(f.DeletedBy)
+	if erased {
+		return nil
+	}
+	out.Reactions = f.Reactions
+	if f.Edited == nil {
+		return nil
+	}
+	edit, err := event.ParseRelation(f.Edited)
+	if err != nil {
+		return err
+	}
+	out.Content, out.Mentions, out.EditedAt = edit.Content, edit.Mentions, f.EditedAt
 	return nil
 }

@@ -21,7 +21,7 @@ func (b Break) Error() string { return "chain: " + string(b) }
 
 // Verify checks that the complete event e continues the chain after head and state s (nil before create), and returns
 // the state after it. The error is a Break, or says why the event cannot be folded. It does not decide: whether the
-// sender had the right is Decide's. Content that was erased cannot be verified here, see EntryOfHash. spec: LOG-CHAIN-2
+// sender had the right is Decide's. Of erased content ContentHash is believed. spec: LOG-CHAIN-2
 func Verify(e *Event, head Head, s *State) (*State, error) {
 	if err := follows(e, head); err != nil {
 		return nil, err

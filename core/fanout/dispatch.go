@@ -218,6 +218,9 @@ func (f *Fanout) encodeEvent(e *conversation.Event) (*Frame, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !conversation.ChangesState(e.Type) && e.Type != frame.TypeMessage {
+		return f.encodeRelation(&record)
+	}
 	typ := frame.ConversationUpdated
 	if e.Type == frame.TypeMessage {
 		typ = frame.MessageReceived

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"parley.chat/core/conversation"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 )
@@ -110,6 +111,26 @@ func (f *Fanout) Receipts(ctx context.Context, receipts []Receipt) error {
 		receipts = receipts[n:]
 	}
 	return nil
+}
+
+// Erased queues frames about messages that expired, for the sessions that are live.
+func (f *Fanout) Erased(ctx context.Context, erased []conversation.Erased) error {
+	passing := make([]Passing, 0, len(erased))
+	for _, e := range erased {
+		p, err := encodeErased(e)
+		if err != nil {
+			return err
+		}
+		passing = append(passing, p)
+	}
+	select {
+	case f.queue <- work{passing: passing}:
+		return nil
+	case <-f.stopped:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Tell queues a frame that is of the moment only: it has no place in the log, reaches the sessions that are live, and is

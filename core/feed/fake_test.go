@@ -139,6 +139,18 @@ func (w *world) Receipts(context.Context, id.Shard, int64, id.Conversation, int6
 	return nil, nil
 }
 
+func (w *world) Mentions(context.Context, id.Shard, int64, id.User, int64) (int64, error) {
+	return 0, nil
+}
+
+func (w *world) Edits(context.Context, id.Shard, int64, int64) ([]*conversation.Event, error) {
+	return nil, nil
+}
+
+func (w *world) Reactors(context.Context, id.Shard, int64, int64, timeline.ReactorRange) ([]conversation.Reactor, error) {
+	return nil, nil
+}
+
 func (w *world) Position(n id.Shard) (timeline.Position, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -4,6 +4,7 @@ package feed
 
 import (
 	"context"
+	"time"
 
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
@@ -23,6 +24,12 @@ type Log interface {
 	SeqAt(ctx context.Context, n id.Shard, conv, pos, low, high int64) (int64, error)
 	// Receipts lists the pointers of members that moved after mark since.
 	Receipts(ctx context.Context, n id.Shard, conv int64, c id.Conversation, since int64) ([]frame.Receipt, error)
+	// Mentions counts the messages after a seq that mention u, or all.
+	Mentions(ctx context.Context, n id.Shard, conv int64, u id.User, after int64) (int64, error)
+	// Edits lists the edits of the message at seq, oldest first.
+	Edits(ctx context.Context, n id.Shard, conv, seq int64) ([]*conversation.Event, error)
+	// Reactors lists who put which emoji on the message at seq, in the order of the events.
+	Reactors(ctx context.Context, n id.Shard, conv, seq int64, r timeline.ReactorRange) ([]conversation.Reactor, error)
 }
 
 // Membership is one item of a user's index.
@@ -54,7 +61,8 @@ type Options struct {
 	Log    Log
 	Owner  Owner
 	Shards int
-	Realm  []byte // names the deployment in cursors
+	Realm  []byte           // names the deployment in cursors
+	Clock  func() time.Time // time.Now if nil
 	// Channels tells of subscriptions; nil: there are none.
 	Channels Channels
 }
@@ -63,7 +71,12 @@ type Options struct {
 type Feed struct{ Options }
 
 // New makes a Feed.
-func New(o Options) *Feed { return &Feed{o} }
+func New(o Options) *Feed {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	return &Feed{o}
+}
 
 // Sizes of one page. pageBytes leaves room in a frame of 256 KiB for one conversation more, with the largest event twice.
 const (

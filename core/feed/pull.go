@@ -203,7 +203,7 @@ func (p *puller) add(ctx context.Context, n id.Shard, c movedConv, since timelin
 	if err != nil {
 		return err
 	}
-	summary, err := Summary(v, p.user, pointers)
+	summary, err := p.feed.Summary(ctx, v, p.user, pointers)
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,8 @@ func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Con
 		}
 		to = min(to, last)
 	}
-	r := timeline.Range{From: visible[0], To: to, AfterPos: pos, Limit: newestEvents + 1, Newest: true}
+	r := Range(v, p.user)
+	r.To, r.AfterPos, r.Limit, r.Newest = to, pos, newestEvents+1, true
 	events, err := p.feed.Log.Events(ctx, v.Shard, v.Conv, r)
 	if err != nil {
 		return away(err)
@@ -259,7 +260,7 @@ func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Con
 		}
 		summary.Gap = &frame.Gap{AfterSeq: low, BeforeSeq: events[0].Seq}
 	}
-	records, err := Records(v, p.user, pointers, events)
+	records, err := p.feed.Records(v, p.user, pointers, events)
 	if err != nil {
 		return err
 	}

@@ -3,14 +3,28 @@
 package feed
 
 import (
+	"context"
+
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
-// Summary is a conversation as the user sees it. The user is or was a member.
-func Summary(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) (frame.Conversation, error) {
+// Summary is a conversation as the user sees it. The user is or was a member. It asks the store only if there are unread
+// messages that mention the user. Faults: Unavailable.
+func (f *Feed) Summary(ctx context.Context, v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) (frame.Conversation, error) {
+	out, err := f.summary(v, u, pointers)
+	if p := pointers[u]; err == nil && out.Membership == conversation.Joined && p.Mentioned > p.Read {
+		out.MentionCount, err = f.Log.Mentions(ctx, v.Shard, v.Conv, u, p.Read)
+		if err != nil {
+			err = away(err)
+		}
+	}
+	return out, err
+}
+
+func (f *Feed) summary(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) (frame.Conversation, error) {
 	p := pointers[u]
 	m, _ := v.State.Member(u)
 	from, to, _ := v.State.Visible(u, v.Head.Seq)
@@ -36,11 +50,12 @@ func Summary(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) 
 	} else {
 		out.Name, out.MemberCount = m.LeftName, m.LeftCount
 	}
-	if last := v.Last; last != nil && last.Seq >= from && last.Seq <= to {
-		record, err := one(v, u, pointers, last)
+	if last := v.Last; last != nil && last.Seq >= from && last.Seq <= to && !changedAfter(last, m) {
+		record, err := f.one(v, u, pointers, last)
 		if err != nil {
 			return out, err
 		}
+		record.Reactions, record.ChangedSeq = nil, 0 // The preview does not follow them.
 		out.LastMessage, out.LastMessageAt = &record, last.HubTime
 	}
 	return out, nil
@@ -59,13 +74,28 @@ func addInfo(out *frame.Conversation, s *conversation.State, from int64) {
 	}
 }
 
-// Records turns events of one conversation into what u sees. In a direct conversation the status of own messages follows
-// the peer's pointers.
-func Records(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, events []*conversation.Event) ([]frame.Event, error) {
+// changedAfter tells whether the message was edited after a past membership had ended.
+func changedAfter(e *conversation.Event, m conversation.Member) bool {
+	return m.Membership != conversation.Joined && e.Content != nil && e.Facts != nil && e.Facts.ChangedSeq > m.LeftSeq
+}
+
+// Range selects events for u, with their facts as u sees them: past members those from before the end.
+func Range(v timeline.View, u id.User) timeline.Range {
+	from, to, _ := v.State.Visible(u, v.Head.Seq)
+	r := timeline.Range{From: from, To: to, Reader: u}
+	if m, _ := v.State.Member(u); m.Membership != conversation.Joined {
+		r.AsOf = to
+	}
+	return r
+}
+
+// Records turns events of one conversation, as Range selects them, into what u sees: messages in their present form, and those
+// that expired without content. In a direct conversation the status of own messages follows the peer's pointers.
+func (f *Feed) Records(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, events []*conversation.Event) ([]frame.Event, error) {
 	out := make([]frame.Event, 0, len(events))
 	for _, e := range events {
 		e.ConversationID = v.State.ID
-		record, err := one(v, u, pointers, e)
+		record, err := f.one(v, u, pointers, e)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +104,10 @@ func Records(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, 
 	return out, nil
 }
 
-func one(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, e *conversation.Event) (frame.Event, error) {
+func (f *Feed) one(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, e *conversation.Event) (frame.Event, error) {
+	if e.Expired(f.Clock().UnixMilli()) {
+		e = e.Erase()
+	}
 	record, err := e.Record()
 	peer := v.State.Peer(u)
 	if err != nil || e.Sender != u || peer == "" {

@@ -31,6 +31,7 @@ type group struct {
 	gen     atomic.Uint64 // raised when memory is dropped: what was built before is void
 	queue   chan *pending
 	commits chan *work
+	sweeps  chan *work    // of expired messages
 	doubt   chan struct{} // one slot: acquire again
 	lost    atomic.Bool   // Out is to be told, by the writer, before anything that was committed later
 
@@ -48,6 +49,7 @@ func newGroup(t *Timeline, index int) *group {
 		t: t, index: index,
 		queue:   make(chan *pending, queueSize),
 		commits: make(chan *work),
+		sweeps:  make(chan *work),
 		doubt:   make(chan struct{}, 1),
 	}
 }
@@ -61,6 +63,15 @@ type work struct {
 	out     []conversation.Committed
 	touched map[*shard]int64 // new pos
 	seen    []*seen
+	swept   []swept
+	done    chan error // of a sweep, with room for the outcome
+}
+
+// end tells a sweep how it ended.
+func (w *work) end(err error) {
+	if w.done != nil {
+		w.done <- err
+	}
 }
 
 func (g *group) run(ctx context.Context) error {
@@ -68,6 +79,7 @@ func (g *group) run(ctx context.Context) error {
 	eg.Go(func() error { return g.keepLeases(ctx) })
 	eg.Go(func() error { return g.build(ctx) })
 	eg.Go(func() error { return g.write(ctx) })
+	eg.Go(func() error { return g.sweep(ctx) })
 	return eg.Wait()
 }
 
@@ -168,6 +180,13 @@ func (g *group) decide(w *work, p *pending) *work {
 	}
 	p.cmd.At = max(g.t.now(), c.head.Time)
 	p.cmd.SentAt = max(p.sentAt, c.sentAt[p.cmd.Sender])
+	if !c.relations.knows(p) {
+		p.finish(Result{}, errDropped)
+		return w
+	}
+	if p.cmd.About != (id.Message{}) {
+		p.cmd.Target = c.relations.target(p)
+	}
 	if err := conversation.Decide(c.state, p.cmd.Proposal, g.t.Limits); err != nil {
 		c.refuse(p, err)
 		return w
@@ -184,6 +203,9 @@ func (g *group) decide(w *work, p *pending) *work {
 	}
 	if w == nil {
 		w = &work{gen: gen, touched: map[*shard]int64{}}
+	}
+	if p.about != nil && e.Type == frame.TypeEdit {
+		e.ExpiresAt = p.about.ExpiresAt
 	}
 	w.add(p, e, after)
 	return w
@@ -262,6 +284,7 @@ func (w *work) add(p *pending, e *conversation.Event, after *conversation.State)
 	w.pending = append(w.pending, p)
 	w.out = append(w.out, conversation.Committed{Event: e, State: after, Origin: p.cmd.Origin})
 	p.result = Result{Seq: e.Seq, MessageID: e.MessageID}
+	w.relate(p, e)
 	if after != before {
 		w.addState(e, before, after, p.cmd.Prefs)
 	}

@@ -20,13 +20,14 @@ type conv struct {
 	gen   uint64 // group generation it was loaded in
 
 	// Builder: tentative, ahead of what is committed by two batches at most.
-	log    *position
-	num    int64
-	state  *conversation.State
-	head   conversation.Head
-	window *window
-	last   *pending // newest one decided, committed or not
-	sentAt map[id.User]int64
+	log       *position
+	num       int64
+	state     *conversation.State
+	head      conversation.Head
+	window    *window
+	last      *pending // newest one decided, committed or not
+	sentAt    map[id.User]int64
+	relations relations
 
 	loadedAt int64 // hub time; later messages in slow mode are in sentAt
 
@@ -39,6 +40,7 @@ type conv struct {
 	markAt    *list.Element
 	hotAt     int64 // newest hot event, hub time
 	knockedAt int64 // when a request was announced last
+	related   int64 // events about messages committed under this memory
 	dirty     bool  // head is not flushed
 	pending   int   // commands and readers that hold it
 	used      time.Time

@@ -71,6 +71,13 @@ func (w *window) add(s Seen, now int64) *seen {
 	return e
 }
 
+// erased lets the tempId of an erased event stand for any content.
+func (w *window) erased(key int64) {
+	if s := w.seen[key]; s != nil {
+		s.Content = 0
+	}
+}
+
 // expire forgets what is older than dedupLife.
 func (w *window) expire(now int64) {
 	w.cold = w.drop(w.cold, expired(w.cold, now))

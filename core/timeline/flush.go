@@ -60,6 +60,9 @@ func (g *group) collect(w *work) *flush {
 	for sh := range w.touched {
 		w.collect(sh, fl, false)
 	}
+	for sh := range w.sweeping() {
+		w.collect(sh, fl, false)
+	}
 	return fl
 }
 
@@ -90,7 +93,7 @@ func (w *work) collect(sh *shard, fl *flush, receipts bool) {
 			fl.flushed[sh] = adv.Flushed
 		}
 	}
-	if touched || adv.Mark >= 0 || adv.Flushed >= 0 {
+	if touched || w.sweeping()[sh] || adv.Mark >= 0 || adv.Flushed >= 0 {
 		w.Advance = append(w.Advance, adv)
 	}
 }

@@ -12,6 +12,8 @@ type pending struct {
 	key    int64
 	prefs  *prefsChange // instead of an event
 	known  *Seen        // found in the store before queueing
+	about  *Target      // so too, of an event about a message that its sender may read
+	asOf   int64        // events about messages of the conversation that are in about, at least
 	result Result       // once decided
 	sentAt int64        // of the sender's last message, found before queueing; 0 if none
 

@@ -27,6 +27,7 @@ type shard struct {
 	moved   map[*conv]struct{} // with receipts to flush
 	evicted time.Time          // when eviction was tried last
 	recency recency
+	expires int64 // hub time before which nothing expires
 }
 
 // position is the last one given out under one lease. It belongs to the builder; a new lease gets a new one.
@@ -44,6 +45,7 @@ func (sh *shard) reset(l Lease, owned bool) {
 	sh.convs = map[id.Conversation]*conv{}
 	sh.loading = map[id.Conversation]chan struct{}{}
 	sh.moved = map[*conv]struct{}{}
+	sh.expires = 0
 	sh.recency = newRecency(Position{Pos: l.Flushed, Mark: l.Mark})
 }
 

@@ -35,7 +35,11 @@ type Store interface {
 	Unflushed(ctx context.Context, l Lease) ([]id.Conversation, error)
 	// FindHot looks for a hot event of the conversation by dedup key, newer than since.
 	FindHot(ctx context.Context, n id.Shard, conv, dedup, since int64) (*conversation.Event, error)
-	// Events reads a range of a conversation's events.
+	// Target reads a message as an event of u about it finds it; nil if there is no such seq.
+	Target(ctx context.Context, n id.Shard, conv, seq int64, u id.User) (*Target, error)
+	// Expired lists up to limit events with content that expire, the first to expire first, and not only those that did.
+	Expired(ctx context.Context, n id.Shard, limit int) ([]Expiring, error)
+	// Events reads a range of a conversation's events, messages with their Facts.
 	Events(ctx context.Context, n id.Shard, conv int64, r Range) ([]*conversation.Event, error)
 	// EnsurePartitions makes room for events beyond pos.
 	EnsurePartitions(ctx context.Context, n id.Shard, pos int64) error
@@ -57,6 +61,33 @@ type Range struct {
 	AfterPos int64
 	Limit    int
 	Newest   bool
+	Reader   id.User // with the reactions as the reader sees them, unless empty
+	AsOf     int64   // for the Reader: no edit or reaction after this seq; 0 for all
+}
+
+// Target is a message with what events about it are judged by.
+type Target struct {
+	*conversation.Event
+	Emojis map[string]int  // reactions: by how many users each
+	Own    map[string]bool // those of the user who asks
+}
+
+// ReactorRange selects reactions to a message that were added after a seq: with the emoji, or any if it is empty.
+type ReactorRange struct {
+	Emoji    string
+	AfterSeq int64
+	Limit    int
+}
+
+// Expiring is an event that expires: a message or an edit of one.
+type Expiring struct {
+	ConversationID id.Conversation
+	Conv           int64
+	Seq            int64
+	Message        id.Message
+	Type           string
+	ExpiresAt      int64
+	Edit           []byte // content of an edit
 }
 
 // Lease is the right to write a shard, and the shard's log as found when it was taken.
@@ -86,6 +117,7 @@ type Pointer struct {
 	Delivered int64
 	Read      int64
 	ReadCount int64 // count of the entry at Read
+	Mentioned int64 // no message after this seq mentions the member; derived, never written
 
 	Prefs           *Prefs // nil for those who want nothing particular
 	Mark, PrefsMark int64  // stamps of when the pointers and the prefs were last told
@@ -118,6 +150,39 @@ type Batch struct {
 	Index   []IndexRow // of shards in the same database
 	Points  []PointRow
 	Prefs   []PrefsRow
+
+	Relations []RelationRow // written after Events, in this order
+	Mentions  []MentionRow
+	Erase     []EraseRow // erased last
+}
+
+// RelationRow is what an event did to a message.
+type RelationRow struct {
+	Shard  id.Shard
+	Conv   int64
+	Target int64 // seq of the message
+	Seq    int64 // of the event
+	Type   string
+	User   id.User
+	At     int64 // hub time
+	Emoji  string
+	Action string
+}
+
+// MentionRow is whom the message at Seq mentions, user ids or all; with Replace in place of whom it did.
+type MentionRow struct {
+	Shard   id.Shard
+	Conv    int64
+	Seq     int64
+	Users   []string
+	Replace bool
+}
+
+// EraseRow is a message to erase: its content and that of its edits, and whatever is derived of them.
+type EraseRow struct {
+	Shard id.Shard
+	Conv  int64
+	Seq   int64
 }
 
 // Advance moves a shard's log forward; it also proves the lease.

@@ -22,6 +22,8 @@ type Out interface {
 	Receipts(ctx context.Context, receipts []conversation.Receipt) error
 	// Lost says that something may have been committed that Committed was not told of.
 	Lost()
+	// Erased tells of messages that expired.
+	Erased(ctx context.Context, erased []conversation.Erased) error
 }
 
 // Options configure a Timeline. Zero durations and sizes mean the defaults named.
@@ -38,6 +40,7 @@ type Options struct {
 	LeaseTTL         time.Duration      // 15 s
 	FlushEvery       time.Duration      // heads, 2 s
 	ReceiptEvery     time.Duration      // receipts, 200 ms
+	SweepEvery       time.Duration      // expired messages, 1 s
 	MaxConversations int                // in memory for each shard, 4096
 	ColdWindow       int                // tempIds in memory for each conversation, 4096 (dedup.go)
 }
@@ -82,6 +85,7 @@ func (o *Options) setDefaults() {
 	setDefault(&o.LeaseTTL, 15*time.Second)
 	setDefault(&o.FlushEvery, 2*time.Second)
 	setDefault(&o.ReceiptEvery, 200*time.Millisecond)
+	setDefault(&o.SweepEvery, time.Second)
 	setDefault(&o.MaxConversations, 4096)
 	setDefault(&o.ColdWindow, 4096)
 }
@@ -131,10 +135,11 @@ type Command struct {
 	conversation.Proposal
 	Device     id.Device
 	TempID     string
-	AuthorTime int64  // Unix milliseconds
-	Content    []byte // canonical; not to be changed afterwards
-	Origin     string // session that sent it, "" if none
-	Unmetered  bool   // the server's own work, on which no user's limit falls
+	AuthorTime int64      // Unix milliseconds
+	Content    []byte     // canonical; not to be changed afterwards
+	Origin     string     // session that sent it, "" if none
+	Unmetered  bool       // the server's own work, on which no user's limit falls
+	About      id.Message // the message that the event is about; it becomes Proposal.Target
 
 	Prefs map[id.User]*Prefs // of members who join by it
 	Still func() bool        // asked when it is decided; false is answered ErrOutdated. It does not block. May be nil.
@@ -204,6 +209,9 @@ func (t *Timeline) begin(ctx context.Context, cmd Command, then func(Result, err
 	err = t.findHot(ctx, p)
 	if err == nil {
 		err = t.findSent(ctx, p)
+	}
+	if err == nil {
+		err = t.findTarget(ctx, p)
 	}
 	if err == nil {
 		err = sh.group.enqueue(p) // It holds the conversation until it is finished.

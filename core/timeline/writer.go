@@ -26,6 +26,8 @@ func (g *group) write(ctx context.Context) error {
 			w.prefs = nil
 			_ = g.commit(ctx, w) // Told to those who wait.
 			g.settle(ctx, prefs)
+		case w := <-g.sweeps:
+			w.end(g.commit(ctx, w))
 		case <-tick.C:
 			g.tellLost()
 			if g.hasMoved() || time.Since(g.flushedAt) >= g.t.FlushEvery {
@@ -70,6 +72,7 @@ func (g *group) commit(ctx context.Context, w *work) error {
 		return away(err)
 	}
 	g.reveal(w, fl)
+	w.hideSwept()
 	if len(w.pending) > 0 {
 		g.t.Fail(FailBeforeAck)
 	}
@@ -80,6 +83,7 @@ func (g *group) commit(ctx context.Context, w *work) error {
 		g.t.Fail(FailBeforePush)
 	}
 	g.sendOut(cctx, w.out, fl.receipts)
+	g.sendSwept(cctx, w)
 	return nil
 }
 
@@ -125,6 +129,8 @@ func (g *group) reveal(w *work, fl *flush) {
 		sh.mu.Lock()
 		if c.log == sh.log {
 			c.commit(out.Event, out.State, w.pending[i].cmd.Prefs)
+			c.relate(w.pending[i], out.Event)
+			sh.expects(out.Event.ExpiresAt)
 			out.Withheld, out.Knock = c.withheld(out.Event, out.State, now)
 			touch(sh.recency.byPos, &c.posAt, c)
 			sh.lease.Pos = out.Event.Pos

@@ -35,7 +35,8 @@ type memShard struct {
 	timeline.Lease
 	owner  string
 	until  time.Time
-	events []*timeline.Row // in order of pos
+	events []*timeline.Row       // in order of pos
+	notes  map[[2]int64]*memNote // by conv and seq of the message
 	convs  map[int64]*memConv
 }
 
@@ -61,7 +62,7 @@ func NewMem(groups ...[]id.Shard) *Mem {
 	m := &Mem{groups: groups, index: map[indexKey]timeline.IndexRow{}}
 	m.shards = make([]*memShard, len(slices.Concat(groups...)))
 	for n := range m.shards {
-		m.shards[n] = &memShard{Lease: timeline.Lease{Shard: id.Shard(n)}, convs: map[int64]*memConv{}}
+		m.shards[n] = &memShard{Lease: timeline.Lease{Shard: id.Shard(n)}, convs: map[int64]*memConv{}, notes: map[[2]int64]*memNote{}}
 	}
 	return m
 }
@@ -166,6 +167,15 @@ func (m *Mem) Commit(_ context.Context, b *timeline.Batch) error {
 		have.Prefs, have.PrefsMark = p.Prefs, p.Mark
 	}
 	m.indexRows(b.Index)
+	for _, r := range b.Relations {
+		m.shards[r.Shard].relate(r)
+	}
+	for _, r := range b.Mentions {
+		m.shards[r.Shard].note(r.Conv, r.Seq).mentions = r.Users
+	}
+	for _, r := range b.Erase {
+		m.shards[r.Shard].erase(r.Conv, r.Seq)
+	}
 	return nil
 }
 
@@ -256,6 +266,7 @@ func (sh *memShard) load(num int64, mc *memConv, since int64) (*timeline.Loaded,
 	}
 	out := &timeline.Loaded{Conv: num, State: st, Head: mc.head, Mark: mc.mark, Pointers: map[id.User]timeline.Pointer{}}
 	for u, m := range mc.members {
+		m.Mentioned = sh.mentioned(num, u)
 		st.Members[u], out.Pointers[u] = m.Member, m.Pointer
 		if m.Membership == conversation.Joined {
 			st.Joined++
@@ -264,6 +275,9 @@ func (sh *memShard) load(num int64, mc *memConv, since int64) (*timeline.Loaded,
 	for _, e := range sh.events {
 		if e.Conv == num {
 			take(out, e, since)
+			if conversation.Countable(e.Type) {
+				out.Last = sh.facts(e.Event, "")
+			}
 		}
 	}
 	return out, nil
@@ -277,10 +291,6 @@ func take(out *timeline.Loaded, e *timeline.Row, since int64) {
 	}
 	out.Recent = append(out.Recent, timeline.Ref{Seq: e.Seq, Count: e.Count, Message: e.MessageID, Sender: e.Sender})
 	out.Recent = out.Recent[max(0, len(out.Recent)-64):]
-	if conversation.Countable(e.Type) {
-		last := *e.Event
-		out.Last = &last
-	}
 	if e.Seq > out.Head.Seq {
 		out.Head, out.Dirty = conversation.HeadAt(e.Event), true
 	}
@@ -318,11 +328,12 @@ func (m *Mem) FindHot(_ context.Context, n id.Shard, conv, dedup, since int64) (
 func (m *Mem) Events(_ context.Context, n id.Shard, conv int64, r timeline.Range) (out []*conversation.Event, _ error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, e := range m.shards[n].events {
+	sh := m.shards[n]
+	for _, e := range sh.events {
 		if e.Conv == conv && e.Seq >= r.From && e.Seq <= r.To && e.Pos > r.AfterPos {
-			copied := *e.Event
+			copied := sh.facts(e.Event, r.Reader)
 			copied.ConversationID = ""
-			out = append(out, &copied)
+			out = append(out, copied)
 		}
 	}
 	slices.SortFunc(out, func(a, b *conversation.Event) int { return cmp.Compare(a.Seq, b.Seq) })

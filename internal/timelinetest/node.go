@@ -90,6 +90,7 @@ type Out struct {
 	events   []conversation.Committed
 	receipts []conversation.Receipt
 	lost     int
+	erased   []conversation.Erased
 }
 
 // Committed implements timeline.Out.
@@ -113,6 +114,21 @@ func (o *Out) Lost() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.lost++
+}
+
+// Erased implements timeline.Out.
+func (o *Out) Erased(_ context.Context, erased []conversation.Erased) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.erased = append(o.erased, erased...)
+	return nil
+}
+
+// GotErased are the expired messages told so far.
+func (o *Out) GotErased() []conversation.Erased {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]conversation.Erased(nil), o.erased...)
 }
 
 // Events are those sent out so far.

@@ -18,7 +18,13 @@ func MessageContent(m frame.Send) ([]byte, error) {
 	optional(&o, "content", m.Content)
 	o.String("contentType", m.ContentType)
 	optional(&o, "encryptedContent", m.EncryptedContent)
+	if m.IsForwarded {
+		o.Bool("isForwarded", true)
+	}
 	optional(&o, "mediaUrl", m.MediaURL)
+	if err := list(&o, "mentions", m.Mentions); err != nil {
+		return nil, err
+	}
 	optional(&o, "replyToMessageId", m.ReplyToMessageID)
 	return o.End()
 }
@@ -64,6 +70,7 @@ func permissions(o *canonical.Object, roles map[string]string) error {
 	return err
 }
 
+// list adds an array of strings unless it is empty.
 func list(o *canonical.Object, key string, values []string) error {
 	if len(values) == 0 {
 		return nil

@@ -88,6 +88,14 @@ const (
 	LinkUsedUp Code = "link_used_up"
 	// LinkRevoked: The invite link was revoked.
 	LinkRevoked Code = "link_revoked"
+	// MessageDeleted: The message was deleted or expired: it has no content that could be changed.
+	MessageDeleted Code = "message_deleted"
+	// TooLate: The sender's time to delete the message for everyone is over.
+	TooLate Code = "too_late"
+	// TooManyEdits: The message was edited as often as a message can be.
+	TooManyEdits Code = "too_many_edits"
+	// TooManyReactions: The message has as many different emoji, or as many of this user, as a message can have.
+	TooManyReactions Code = "too_many_reactions"
 	// BodyTooLarge: The request body is larger than 128 KiB.
 	BodyTooLarge Code = "body_too_large"
 	// ContentTooLarge: The content of an event is larger than 64 KiB.
@@ -156,6 +164,10 @@ var catalogue = map[Code]Info{
 	LinkExpired:              {Status: 409, Close: 0, Retry: "never", Meaning: "The invite link is past its time."},
 	LinkUsedUp:               {Status: 409, Close: 0, Retry: "never", Meaning: "The invite link was used as often as it may be."},
 	LinkRevoked:              {Status: 409, Close: 0, Retry: "never", Meaning: "The invite link was revoked."},
+	MessageDeleted:           {Status: 409, Close: 0, Retry: "never", Meaning: "The message was deleted or expired: it has no content that could be changed."},
+	TooLate:                  {Status: 409, Close: 0, Retry: "never", Meaning: "The sender's time to delete the message for everyone is over."},
+	TooManyEdits:             {Status: 409, Close: 0, Retry: "never", Meaning: "The message was edited as often as a message can be."},
+	TooManyReactions:         {Status: 409, Close: 0, Retry: "never", Meaning: "The message has as many different emoji, or as many of this user, as a message can have."},
 	BodyTooLarge:             {Status: 413, Close: 0, Retry: "never", Meaning: "The request body is larger than 128 KiB."},
 	ContentTooLarge:          {Status: 413, Close: 0, Retry: "never", Meaning: "The content of an event is larger than 64 KiB."},
 	FrameTooLarge:            {Status: 413, Close: 1009, Retry: "never", Meaning: "The frame is larger than 128 KiB; the connection is closed."},
@@ -172,5 +184,5 @@ var catalogue = map[Code]Info{
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, DirectFixed, QuotaExceeded, TooManySubscriptions, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, DirectFixed, QuotaExceeded, TooManySubscriptions, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated}
 }

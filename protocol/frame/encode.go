@@ -40,6 +40,9 @@ func AppendEvent(buf []byte, e *Event) []byte {
 	if e.Views != 0 {
 		buf = strconv.AppendInt(append(buf, `,"views":`...), e.Views, 10)
 	}
+	if e.isRelated() {
+		buf = appendRelated(buf, e)
+	}
 	return append(buf, '}')
 }
 

@@ -70,9 +70,16 @@ func TestAppendEvent_EqualsEncodingJSON(t *testing.T) {
 	all.TargetMessageID = "01KC"
 	all.Change = &frame.Change{ConversationType: "group", Name: "Team", UserIDs: []string{"a@b", "c@d"}, Role: "admin"}
 	timer, empty, yes := int64(86400), "", true
+	all.TargetMessageID, all.Emoji, all.Action, all.Mentions, all.IsForwarded = "01KC", "<\u2028>", "add", []string{"all", "a@b"}, true
+	all.ExpiresAt, all.EditedAt, all.DeletedAt, all.DeletedBy, all.ChangedSeq = 1, 2, 3, "a@b", 4
+	all.Reactions = []frame.Reaction{{Emoji: "x", Count: 2, UserIDs: []string{"a@b", "c@d"}, IsOwn: true}, {Emoji: "y", UserIDs: []string{}}, {}}
 	for name, e := range map[string]*frame.Event{
 		"a message":        message(),
 		"nothing set":      {},
+		"a deleted one":    {DeletedAt: -1},
+		"a reaction":       {Emoji: "x"},
+		"a forwarded one":  {IsForwarded: true},
+		"reactions alone":  {Reactions: []frame.Reaction{{Emoji: "x", Count: 1 << 62}}},
 		"every field":      all,
 		"extreme integers": {Seq: 1<<63 - 1, Timestamp: -1 << 63},
 		"an empty change":  {Change: &frame.Change{}},

@@ -9,6 +9,9 @@ const (
 	SyncFrame           = "sync"
 	MessageReceived     = "message_received"
 	MessageAck          = "message_ack"
+	MessageEdited       = "message_edited"
+	MessageDeleted      = "message_deleted"
+	MessageReaction     = "message_reaction"
 	ConversationUpdated = "conversation_updated"
 	ChannelHeadFrame    = "channel_head"
 	PresenceFrame       = "presence"
@@ -30,6 +33,9 @@ type Send struct {
 	MediaURL         string `json:"mediaUrl,omitempty"`
 	ReplyToMessageID string `json:"replyToMessageId,omitempty"`
 	EncryptedContent string `json:"encryptedContent,omitempty"`
+
+	Mentions    []string `json:"mentions,omitempty"` // user ids of members, or all
+	IsForwarded bool     `json:"isForwarded,omitempty"`
 }
 
 // Ack is the data of message_ack, and the answer of POST …/messages.

@@ -20,14 +20,38 @@ type Event struct {
 	MediaURL         string  `json:"mediaUrl,omitempty"`
 	ReplyToMessageID string  `json:"replyToMessageId,omitempty"`
 	EncryptedContent string  `json:"encryptedContent,omitempty"`
-	TargetMessageID  string  `json:"targetMessageId,omitempty"` // of events about a message: which
+	TargetMessageID  string  `json:"targetMessageId,omitempty"` // of events about a message: which; absent once erased with it
 	Change           *Change `json:"change,omitempty"`
 	Views            int64   `json:"views,omitempty"` // of a message in a channel: how many subscribers read it, as last counted
+
+	Emoji       string   `json:"emoji,omitempty"`    // of reaction
+	Action      string   `json:"action,omitempty"`   // of reaction: add, remove
+	Mentions    []string `json:"mentions,omitempty"` // user ids, or all
+	IsForwarded bool     `json:"isForwarded,omitempty"`
+	ExpiresAt   int64    `json:"expiresAt,omitempty"` // Unix milliseconds; the content is not shown from then on
+
+	// What later events did to a message, up to ChangedSeq.
+	EditedAt   int64      `json:"editedAt,omitempty"`
+	DeletedAt  int64      `json:"deletedAt,omitempty"`
+	DeletedBy  string     `json:"deletedBy,omitempty"`
+	ChangedSeq int64      `json:"changedSeq,omitempty"` // seq of the newest edit, reaction or delete that is in this record
+	Reactions  []Reaction `json:"reactions,omitempty"`
+}
+
+// Reaction is one emoji on a message and who chose it.
+type Reaction struct {
+	Emoji   string   `json:"emoji"`
+	Count   int64    `json:"count"`
+	UserIDs []string `json:"userIds"` // the first 20
+	IsOwn   bool     `json:"isOwn"`   // the reader is one of them
 }
 
 // The types of events.
 const (
 	TypeMessage      = "message"
+	TypeEdit         = "edit"          // another content for a message of the sender
+	TypeReaction     = "reaction"      // an emoji put on a message, or taken off
+	TypeDelete       = "delete"        // a message is erased for everyone
 	TypeCreate       = "create"        // Change: conversationType, name, members
 	TypeMemberAdd    = "member_add"    // Change: userIds, role
 	TypeMemberRemove = "member_remove" // Change: userIds (one)
@@ -46,10 +70,6 @@ const (
 	TypeLinkRevoke    = "link_revoke"    // Change: linkId
 	TypePin           = "pin"            // targetMessageId
 	TypeUnpin         = "unpin"          // targetMessageId
-
-	TypeEdit     = "edit"
-	TypeReaction = "reaction"
-	TypeDelete   = "delete"
 )
 
 // Change is what a state event changes.
@@ -95,6 +115,7 @@ type Conversation struct {
 	LastMessage    *Event `json:"lastMessage,omitempty"`
 	LastMessageAt  int64  `json:"lastMessageAt"`
 	UnreadCount    int64  `json:"unreadCount"`
+	MentionCount   int64  `json:"mentionCount,omitempty"` // unread messages that mention this member, or all
 	DeliveredSeq   int64  `json:"deliveredSeq"` // own pointers; they start at the entry of joining
 	ReadSeq        int64  `json:"readSeq"`
 	IsPinned       bool   `json:"isPinned"`

@@ -120,7 +120,9 @@ func (h *Homeserver) assemble() {
 			Clock: h.opt.Clock, Fail: h.opt.Fail,
 		})
 	}
-	h.feed = feed.New(feed.Options{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards, Realm: h.identity.realm(), Channels: h.channels})
+	h.feed = feed.New(feed.Options{
+		Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards, Realm: h.identity.realm(), Channels: h.channels, Clock: h.opt.Clock,
+	})
 	h.accounts = account.New(account.Config{
 		Server: id.Server(h.cfg.ServerName), Shards: h.cfg.Database.Shards, Mode: account.Mode(h.cfg.Registration.Mode),
 		AccessLife: h.opt.AccessLife, Limits: h.opt.Limits, Now: h.opt.Clock, Log: h.part("account"),

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package op
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/feed"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/canonical"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/rest"
+)
+
+// about finds a message that the caller may read. Faults: unknown_conversation, unknown_message, unavailable.
+func (o *Conversations) about(ctx context.Context, c Caller, conversationID, messageID string) (timeline.View, *conversation.Event, error) {
+	v, err := o.visible(ctx, c, conversationID)
+	if err != nil {
+		return v, nil, err
+	}
+	m, err := id.ParseMessage(messageID)
+	if err != nil {
+		return v, nil, fault.New(fault.UnknownMessage, "no such message")
+	}
+	v, e, err := o.Timeline.Message(ctx, v.State.ID, c.User, m)
+	if err == nil && e.Type != frame.TypeMessage {
+		err = fault.New(fault.UnknownMessage, "no such message")
+	}
+	return v, e, err
+}
+
+// relate appends an event about a message. That it would change nothing is as good as done.
+func (o *Conversations) relate(ctx context.Context, c Caller, v timeline.View, p conversation.Proposal, r event.Relation, tempID string) error {
+	content, err := r.Canonical()
+	if wrong, ok := errors.AsType[*canonical.Error](err); ok && wrong.Kind == canonical.KindTooLarge || len(content) > MaxContent {
+		return fault.New(fault.ContentTooLarge, "the content of an event has at most %d bytes", MaxContent)
+	}
+	if err != nil {
+		return fault.New(fault.MalformedJSON, "the content is not valid UTF-8").Because(err)
+	}
+	about, err := id.ParseMessage(r.TargetMessageID)
+	if err != nil {
+		return fault.New(fault.UnknownMessage, "no such message")
+	}
+	_, err = o.append(ctx, c, v.State.ID, timeline.Command{Proposal: p, Content: content, TempID: tempID, About: about})
+	if errors.Is(err, conversation.ErrUnchanged) {
+		return nil
+	}
+	return err
+}
+
+// EditMessage gives a message of the caller another content and answers the message as it is then. Faults: invalid_field,
+// content_too_large, unknown_conversation, not_member, unknown_message, forbidden, message_deleted, too_many_edits,
+// temp_id_conflict, unavailable.
+func (o *Conversations) EditMessage(ctx context.Context, c Caller, conversationID, messageID string, in rest.EditMessage) (frame.Event, error) {
+	if in.TempID != "" {
+		if err := checkSendTempID(in.TempID); err != nil {
+			return frame.Event{}, err
+		}
+	}
+	if in.Content == "" {
+		return frame.Event{}, fault.Invalid("content", "must not be empty; to take a message back, delete it")
+	}
+	v, e, err := o.about(ctx, c, conversationID, messageID)
+	if err != nil {
+		return frame.Event{}, err
+	}
+	if v, err = o.writable(ctx, c, conversationID); err != nil {
+		return frame.Event{}, err
+	}
+	record, err := e.Record()
+	if err != nil {
+		return frame.Event{}, err
+	}
+	if e.Sender == c.User && e.Content != nil && record.Content == "" {
+		return frame.Event{}, fault.Invalid("messageId", "the message has no text that could be edited")
+	}
+	err = o.relate(ctx, c, v,
+		conversation.Proposal{Type: frame.TypeEdit, Mentions: in.Mentions},
+		event.Relation{Content: in.Content, ContentType: record.ContentType, Mentions: in.Mentions, TargetMessageID: e.MessageID.String()},
+		in.TempID)
+	if err != nil {
+		return frame.Event{}, err
+	}
+	return o.message(ctx, c, conversationID, messageID)
+}
+
+// message answers a message as it is now.
+func (o *Conversations) message(ctx context.Context, c Caller, conversationID, messageID string) (frame.Event, error) {
+	v, e, err := o.about(ctx, c, conversationID, messageID)
+	if err != nil {
+		return frame.Event{}, err
+	}
+	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
+	if err != nil {
+		return frame.Event{}, err
+	}
+	records, err := o.Feed.Records(v, c.User, pointers, []*conversation.Event{e})
+	if err != nil {
+		return frame.Event{}, err
+	}
+	return records[0], nil
+}
+
+// DeleteMessage erases a message for everyone. It is as good as done for one that is gone. Faults: unknown_conversation,
+// not_member, unknown_message, forbidden, insufficient_role, too_late, unavailable.
+func (o *Conversations) DeleteMessage(ctx context.Context, c Caller, conversationID, messageID string) error {
+	v, err := o.writable(ctx, c, conversationID)
+	if err != nil {
+		return err
+	}
+	return o.relate(ctx, c, v, conversation.Proposal{Type: frame.TypeDelete}, event.Relation{TargetMessageID: messageID}, "")
+}
+
+// React puts an emoji of the caller on a message, or takes it off. It is as good as done if it is so already. Faults:
+// invalid_field, unknown_conversation, not_member, unknown_message, message_deleted, too_many_reactions, unavailable.
+func (o *Conversations) React(ctx context.Context, c Caller, conversationID, messageID, emoji, action string) error {
+	if !event.IsEmoji(emoji) {
+		return fault.Invalid("emoji", "must be one character of at most %d bytes, without spaces and controls", event.MaxEmoji)
+	}
+	v, err := o.writable(ctx, c, conversationID)
+	if err != nil {
+		return err
+	}
+	return o.relate(ctx, c, v,
+		conversation.Proposal{Type: frame.TypeReaction, Emoji: emoji, Action: action},
+		event.Relation{Action: action, Emoji: emoji, TargetMessageID: messageID}, "")
+}
+
+// Edits answers the versions of a message, oldest first, those that were erased without content. Faults: unknown_conversation,
+// unknown_message, unavailable.
+func (o *Conversations) Edits(ctx context.Context, c Caller, conversationID, messageID string) (rest.Edits, error) {
+	out := rest.Edits{Versions: []rest.Version{}}
+	v, e, err := o.about(ctx, c, conversationID, messageID)
+	if err != nil {
+		return out, err
+	}
+	edits, err := o.Feed.Log.Edits(ctx, v.Shard, v.Conv, e.Seq)
+	if err != nil {
+		return out, err
+	}
+	first := *e
+	first.Facts = nil
+	last, now := feed.Range(v, c.User).To, o.Feed.Clock().UnixMilli()
+	for _, one := range append([]*conversation.Event{&first}, edits...) {
+		if one.Seq > last {
+			break
+		}
+		if one.Expired(now) {
+			one = one.Erase()
+		}
+		record, err := one.Record()
+		if err != nil {
+			return out, err
+		}
+		out.Versions = append(out.Versions, rest.Version{
+			Seq: one.Seq, MessageID: record.MessageID, Timestamp: record.Timestamp, Content: record.Content, Mentions: record.Mentions,
+		})
+	}
+	return out, nil
+}
+
+// Reactions answers a page of who reacted to a message, with the emoji or, if it is empty, any. Faults: invalid_cursor,
+// unknown_conversation, unknown_message, unavailable.
+func (o *Conversations) Reactions(ctx context.Context, c Caller, conversationID, messageID, emoji, cursor string, limit int) (rest.Reactions, error) {
+	out := rest.Reactions{Reactions: []rest.Reactor{}}
+	after, err := parseReactionCursor(cursor)
+	if err != nil {
+		return out, err
+	}
+	v, e, err := o.about(ctx, c, conversationID, messageID)
+	if err != nil || e.Expired(o.Feed.Clock().UnixMilli()) {
+		return out, err
+	}
+	list, err := o.Feed.Log.Reactors(ctx, v.Shard, v.Conv, e.Seq, timeline.ReactorRange{Emoji: emoji, AfterSeq: after, Limit: limit + 1})
+	if err != nil {
+		return out, err
+	}
+	if out.HasMore = len(list) > limit; out.HasMore {
+		list = list[:limit]
+		out.NextCursor = "r." + strconv.FormatInt(list[limit-1].AddedSeq, 10)
+	}
+	last := feed.Range(v, c.User).To
+	for _, r := range list {
+		if r.AddedSeq > last {
+			return rest.Reactions{Reactions: out.Reactions}, nil
+		}
+		out.Reactions = append(out.Reactions, rest.Reactor{Emoji: r.Emoji, UserID: string(r.User), Timestamp: r.At})
+	}
+	return out, nil
+}
+
+func parseReactionCursor(s string) (after int64, err error) {
+	if s == "" {
+		return -1, nil
+	}
+	n, ok := strings.CutPrefix(s, "r.")
+	after, err = strconv.ParseInt(n, 10, 64)
+	if !ok || err != nil || after < 0 {
+		return 0, fault.New(fault.InvalidCursor, "the cursor is not one of this list")
+	}
+	return after, nil
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"parley.chat/clientapi/op"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
+	wire "parley.chat/protocol/rest"
+)
+
+// messageRoutes serve what happens to one message.
+func messageRoutes(o *op.Conversations) []Route {
+	one := conversationPath + "/messages/{messageId}"
+	react := func(action string) Handle {
+		return func(c *Call) (any, error) {
+			return nil, o.React(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"), c.Param("emoji"), action)
+		}
+	}
+	return []Route{
+		{Method: "PATCH", Path: one, Auth: true, Status: 200, Handle: Body(func(c *Call, in wire.EditMessage) (any, error) {
+			return o.EditMessage(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"), in)
+		})},
+		{Method: "DELETE", Path: one, Auth: true, Status: 204, Handle: func(c *Call) (any, error) { return nil, deleteMessage(o, c) }},
+		{Method: "GET", Path: one + "/edits", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
+			return o.Edits(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
+		}},
+		{Method: "GET", Path: one + "/reactions", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
+			q := c.Query()
+			emoji, cursor, limit := q.String("emoji", event.MaxEmoji), q.String("cursor", maxCursor), q.Int("limit", 50, 1, 100)
+			if err := q.Err(); err != nil {
+				return nil, err
+			}
+			return o.Reactions(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"), emoji, cursor, int(limit))
+		}},
+		{Method: "PUT", Path: one + "/reactions/{emoji}", Auth: true, Status: 204, Handle: react(frame.ActionAdd)},
+		{Method: "DELETE", Path: one + "/reactions/{emoji}", Auth: true, Status: 204, Handle: react(frame.ActionRemove)},
+	}
+}
+
+// deleteMessage deletes for those whom the parameter for names.
+func deleteMessage(o *op.Conversations, c *Call) error {
+	q := c.Query()
+	who := q.String("for", 16)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if who != "" && who != "everyone" {
+		return fault.Invalid("for", "must be everyone")
+	}
+	return o.DeleteMessage(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
+}

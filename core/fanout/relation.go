@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fanout
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"parley.chat/core/conversation"
+	"parley.chat/protocol/frame"
+)
+
+// encodeRelation tells of an edit, a reaction or a deletion, by the message that it is about.
+func (f *Fanout) encodeRelation(e *frame.Event) (*Frame, error) {
+	typ, data := frame.MessageDeleted, any(frame.Deleted{
+		ConversationID: e.ConversationID, MessageID: e.TargetMessageID, SenderID: e.SenderID, Timestamp: e.Timestamp,
+		Reason: frame.ReasonDeleted, Event: e,
+	})
+	switch e.Type {
+	case frame.TypeEdit:
+		typ, data = frame.MessageEdited, frame.Edited{
+			ConversationID: e.ConversationID, MessageID: e.TargetMessageID, SenderID: e.SenderID, Timestamp: e.Timestamp,
+			Content: e.Content, ContentType: e.ContentType, Mentions: e.Mentions, EditedAt: e.Timestamp, Event: e,
+		}
+	case frame.TypeReaction:
+		typ, data = frame.MessageReaction, frame.Reacted{
+			ConversationID: e.ConversationID, MessageID: e.TargetMessageID, SenderID: e.SenderID, Timestamp: e.Timestamp,
+			Emoji: e.Emoji, Action: e.Action, Event: e,
+		}
+	}
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", typ, err)
+	}
+	f.out.data = append(f.out.data[:0], raw...)
+	return f.frame(typ), nil
+}
+
+// encodeErased tells of messages that expired.
+func encodeErased(e conversation.Erased) (Passing, error) {
+	data := frame.Deleted{
+		ConversationID: string(e.ConversationID), MessageID: e.Messages[0].String(), Timestamp: e.At, Reason: frame.ReasonExpired,
+	}
+	if len(e.Messages) > 1 {
+		for _, m := range e.Messages {
+			data.MessageIDs = append(data.MessageIDs, m.String())
+		}
+	}
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return Passing{}, fmt.Errorf("encode expired messages: %w", err)
+	}
+	return Passing{Frame: NewFrame(frame.MessageDeleted, frame.AppendFrame(nil, frame.MessageDeleted, raw)), To: e.To}, nil
+}
