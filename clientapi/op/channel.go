@@ -101,7 +101,7 @@ func (o *Conversations) knownReader(c Caller, conv id.Conversation, err error) e
 
 // readerSummary is a channel as a reader sees it.
 func (o *Conversations) readerSummary(ctx context.Context, c Caller, v timeline.View, r *reader) (frame.Conversation, error) {
-	out, err := feed.ReaderSummary(v, c.User, r.row)
+	out, err := o.Feed.ReaderSummary(v, c.User, r.row)
 	if err != nil {
 		return out, err
 	}

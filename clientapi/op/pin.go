@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"parley.chat/core/conversation"
-	"parley.chat/core/feed"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
@@ -101,7 +100,7 @@ func (o *Conversations) Pins(ctx context.Context, c Caller, conversationID, curs
 	if err != nil {
 		return out, err
 	}
-	records, err := feed.Records(v, c.User, pointers, events)
+	records, err := o.Feed.Records(v, c.User, pointers, events)
 	out.Messages = append(out.Messages, records...)
 	return out, err
 }

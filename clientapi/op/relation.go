@@ -19,8 +19,8 @@ import (
 	"parley.chat/protocol/rest"
 )
 
-// about finds a message that the caller may read. Faults: unknown_conversation, unknown_message, unavailable.
-func (o *Conversations) about(ctx context.Context, c Caller, conversationID, messageID string) (timeline.View, *conversation.Event, error) {
+// aboutMessage finds a message that the caller may read. Faults: unknown_conversation, unknown_message, unavailable.
+func (o *Conversations) aboutMessage(ctx context.Context, c Caller, conversationID, messageID string) (timeline.View, *conversation.Event, error) {
 	v, err := o.visible(ctx, c, conversationID)
 	if err != nil {
 		return v, nil, err
@@ -68,7 +68,7 @@ func (o *Conversations) EditMessage(ctx context.Context, c Caller, conversationI
 	if in.Content == "" {
 		return frame.Event{}, fault.Invalid("content", "must not be empty; to take a message back, delete it")
 	}
-	v, e, err := o.about(ctx, c, conversationID, messageID)
+	v, e, err := o.aboutMessage(ctx, c, conversationID, messageID)
 	if err != nil {
 		return frame.Event{}, err
 	}
@@ -94,7 +94,7 @@ func (o *Conversations) EditMessage(ctx context.Context, c Caller, conversationI
 
 // message answers a message as it is now.
 func (o *Conversations) message(ctx context.Context, c Caller, conversationID, messageID string) (frame.Event, error) {
-	v, e, err := o.about(ctx, c, conversationID, messageID)
+	v, e, err := o.aboutMessage(ctx, c, conversationID, messageID)
 	if err != nil {
 		return frame.Event{}, err
 	}
@@ -138,7 +138,7 @@ func (o *Conversations) React(ctx context.Context, c Caller, conversationID, mes
 // unknown_message, unavailable.
 func (o *Conversations) Edits(ctx context.Context, c Caller, conversationID, messageID string) (rest.Edits, error) {
 	out := rest.Edits{Versions: []rest.Version{}}
-	v, e, err := o.about(ctx, c, conversationID, messageID)
+	v, e, err := o.aboutMessage(ctx, c, conversationID, messageID)
 	if err != nil {
 		return out, err
 	}
@@ -175,7 +175,7 @@ func (o *Conversations) Reactions(ctx context.Context, c Caller, conversationID,
 	if err != nil {
 		return out, err
 	}
-	v, e, err := o.about(ctx, c, conversationID, messageID)
+	v, e, err := o.aboutMessage(ctx, c, conversationID, messageID)
 	if err != nil || e.Expired(o.Feed.Clock().UnixMilli()) {
 		return out, err
 	}

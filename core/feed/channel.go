@@ -96,7 +96,7 @@ func (p *puller) channel(ctx context.Context, n id.Shard, v timeline.View) error
 	if !ok {
 		return nil // Ended meanwhile.
 	}
-	summary, err := ReaderSummary(v, p.user, &r)
+	summary, err := p.feed.ReaderSummary(v, p.user, &r)
 	if err == nil {
 		summary.SubscriberCount, err = p.feed.Channels.Subscribers(ctx, v)
 	}
@@ -126,7 +126,7 @@ func (p *puller) readers(ctx context.Context, n id.Shard, v timeline.View) (map[
 }
 
 // ReaderSummary is a channel as somebody sees it who is no member now: a subscriber, or, with r nil, who looks at a public one.
-func ReaderSummary(v timeline.View, u id.User, r *channel.Reader) (frame.Conversation, error) {
+func (f *Feed) ReaderSummary(v timeline.View, u id.User, r *channel.Reader) (frame.Conversation, error) {
 	out := frame.Conversation{
 		ConversationID: string(v.State.ID),
 		Type:           v.State.Type(),
@@ -151,10 +151,11 @@ func ReaderSummary(v timeline.View, u id.User, r *channel.Reader) (frame.Convers
 		out.MutedUntil, out.IsPinned = r.MutedUntil, r.IsPinned
 	}
 	if last := v.Last; last != nil {
-		record, err := one(v, u, nil, last)
+		record, err := f.one(v, u, nil, last)
 		if err != nil {
 			return out, err
 		}
+		record.Reactions, record.ChangedSeq = nil, 0 // The preview does not follow them.
 		out.LastMessage, out.LastMessageAt = &record, last.HubTime
 	}
 	return out, nil
