@@ -116,7 +116,7 @@ type Conversation struct {
 	LastMessageAt  int64  `json:"lastMessageAt"`
 	UnreadCount    int64  `json:"unreadCount"`
 	MentionCount   int64  `json:"mentionCount,omitempty"` // unread messages that mention this member, or all
-	DeliveredSeq   int64  `json:"deliveredSeq"` // own pointers; they start at the entry of joining
+	DeliveredSeq   int64  `json:"deliveredSeq"`           // own pointers; they start at the entry of joining
 	ReadSeq        int64  `json:"readSeq"`
 	IsPinned       bool   `json:"isPinned"`
 	MutedUntil     int64  `json:"mutedUntil"` // Unix milliseconds, 0 if not muted
