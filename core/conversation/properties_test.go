@@ -22,6 +22,9 @@ var (
 	types = rapid.SampledFrom([]string{
 		frame.TypeMessage, frame.TypeMessage, frame.TypeMemberAdd, frame.TypeMemberAdd, frame.TypeMemberRemove,
 		frame.TypeMemberLeave, frame.TypeMemberRole, frame.TypeMemberRole, frame.TypeRename, "topic", frame.TypeCreate,
+		frame.TypeSettings, frame.TypeSettings, frame.TypeMemberBan, frame.TypeMemberUnban, frame.TypeOwnerTransfer,
+		frame.TypeMemberJoin, frame.TypeJoinRequest, frame.TypeJoinDecline, frame.TypeLinkCreate, frame.TypeLinkRevoke,
+		frame.TypePin, frame.TypeUnpin,
 	})
 	roles  = rapid.SampledFrom([]string{conversation.Owner, conversation.Admin, conversation.Simple, "king", ""})
 	titles = rapid.SampledFrom([]string{"", "Team", "Équipe", "a\nb"})
@@ -34,7 +37,7 @@ func drawProposal(t *rapid.T, w *world) conversation.Proposal {
 		p.Create = w.create(p.Sender, []string{"group", "with", "alice", "bob"})
 	case frame.TypeMemberAdd:
 		p.Change.UserIDs = fulls(rapid.SliceOfN(names, 0, 3).Draw(t, "users"))
-	case frame.TypeMemberRemove, frame.TypeMemberRole:
+	case frame.TypeMemberRemove, frame.TypeMemberRole, frame.TypeMemberBan, frame.TypeMemberUnban, frame.TypeOwnerTransfer, frame.TypeJoinDecline:
 		p.Change.UserIDs = fulls(rapid.SliceOfN(names, 1, 1).Draw(t, "user"))
 	case frame.TypeRename:
 		p.Change.Name = titles.Draw(t, "name")
@@ -42,7 +45,40 @@ func drawProposal(t *rapid.T, w *world) conversation.Proposal {
 	if p.Type == frame.TypeMemberRole {
 		p.Change.Role = roles.Draw(t, "role")
 	}
+	drawGovern(t, w, &p)
 	return p
+}
+
+var (
+	linkNames  = rapid.SampledFrom([]string{"K", "L", "M"})
+	numbers    = rapid.SampledFrom([]int64{0, 1, 2, 10, 86400, 21601, -1})
+	visibility = rapid.SampledFrom([]string{"", "joined", "shared", "shared", "world"})
+	grants     = rapid.MapOfN(rapid.SampledFrom([]string{"send", "invite", "ban", "pin", "manageLinks", "fly"}), roles, 0, 2)
+)
+
+// drawGovern completes proposals about settings, links and pins.
+func drawGovern(t *rapid.T, w *world, p *conversation.Proposal) {
+	name := linkNames.Draw(t, "link")
+	p.SecretHash = w.secretHash(rapid.SampledFrom([]string{name, name, name, "X"}).Draw(t, "secret"))
+	switch p.Type {
+	case frame.TypeSettings:
+		timer, slow, text := numbers.Draw(t, "timer"), numbers.Draw(t, "slow"), titles.Draw(t, "description")
+		p.Change.HistoryVisibility, p.Change.Permissions = visibility.Draw(t, "visibility"), grants.Draw(t, "grants")
+		if len(p.Change.Permissions) == 0 {
+			p.Change.Permissions = nil
+		}
+		if rapid.Bool().Draw(t, "more") {
+			p.Change.EphemeralTimer, p.Change.SlowMode, p.Change.Description = &timer, &slow, &text
+		}
+	case frame.TypeLinkCreate:
+		p.Change.LinkID, p.Change.SecretHash = w.linkID(name), w.secretHash(name)
+		p.Change.MaxUses = max(0, numbers.Draw(t, "uses"))
+		p.Change.NeedsApproval = rapid.Bool().Draw(t, "approval")
+	case frame.TypeLinkRevoke, frame.TypeMemberJoin, frame.TypeJoinRequest:
+		p.Change.LinkID = w.linkID(name)
+	case frame.TypePin, frame.TypeUnpin:
+		_ = w.target(p, []string{fmt.Sprint(rapid.IntRange(0, len(w.log)-1).Draw(t, "target"))})
+	}
 }
 
 // drawWorld makes a conversation with nothing but its create event.
@@ -67,6 +103,9 @@ func drawWorld(t *rapid.T) *world {
 func clone(s *conversation.State) *conversation.State {
 	c := *s
 	c.Members = maps.Clone(s.Members)
+	c.Info.Permissions = maps.Clone(s.Info.Permissions)
+	c.Info.Pins, c.Info.Links = slices.Clone(s.Info.Pins), slices.Clone(s.Info.Links)
+	c.Info.Requests, c.Info.Bans = slices.Clone(s.Info.Requests), slices.Clone(s.Info.Bans)
 	c.Create.Members, c.Create.Creators = slices.Clone(s.Create.Members), slices.Clone(s.Create.Creators)
 	return &c
 }
@@ -111,12 +150,28 @@ func invariants(t *rapid.T, s *conversation.State) {
 		switch {
 		case m.Membership == conversation.Joined && m.LeftSeq == -1:
 			joined++
+		case m.FromSeq > m.JoinedSeq:
+			t.Fatalf("%s joined at %d and reads from %d", u, m.JoinedSeq, m.FromSeq)
 		case m.Membership == conversation.Joined || m.LeftSeq < m.JoinedSeq || m.LeftSeq > s.Seq || m.Role != conversation.Simple:
 			t.Fatalf("%s is %+v at seq %d", u, m, s.Seq)
 		}
 		if m.Role == conversation.Owner {
 			owners++
 		}
+	}
+	for _, b := range s.Info.Bans {
+		if s.Members[b.UserID].Membership == conversation.Joined || s.Info.Requested(b.UserID) {
+			t.Fatalf("%s is banned and here: %s", b.UserID, describe(s))
+		}
+	}
+	for _, r := range s.Info.Requests {
+		if s.Members[r.UserID].Membership == conversation.Joined {
+			t.Fatalf("%s is a member and asks to be one", r.UserID)
+		}
+	}
+	back, err := canonicalAgain(s.Info)
+	if diff := cmp.Diff(s.Info, back); err != nil || diff != "" {
+		t.Fatalf("the info is read back as another: %v\n%s", err, diff)
 	}
 	if s.Joined != joined {
 		t.Fatalf("Joined is %d of %d", s.Joined, joined)
@@ -130,6 +185,14 @@ func invariants(t *rapid.T, s *conversation.State) {
 	if (owners > 0) != (joined > 0) {
 		t.Fatalf("%d owners of %d members", owners, joined)
 	}
+}
+
+func canonicalAgain(i conversation.Info) (conversation.Info, error) {
+	raw, err := i.Canonical()
+	if err != nil {
+		return i, err
+	}
+	return conversation.ParseInfo(raw)
 }
 
 // refold folds the log from scratch, twice, and wants what the world has.

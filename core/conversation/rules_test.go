@@ -18,6 +18,7 @@ import (
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
@@ -30,7 +31,9 @@ const (
 		"does not exist before. A proposal is refused with the given error, and then changes nothing, or it becomes the " +
 		"entry given in canonical form; the hub's clock shows now, a group has at most maxMembers. Content, submission " +
 		"and entry are canonical JSON; salt, hashes are lower-case hexadecimal. A state is that after all steps before. " +
-		"Reads is the range of seq a user may read. Subject: "
+		"Reads is the range of seq a user may read. Of who joins by a link secretHash is that of the secret given, of a message " +
+		"sentAt is the hub time of the sender's last one, of a pin target is the message, absent if the sender may not read " +
+		"it or there is none. Subject: "
 )
 
 // note says which class of bug a flag stands for.
@@ -76,6 +79,10 @@ type proposed struct {
 	AuthorTime     int64           `json:"authorTime"`
 	Salt           string          `json:"salt"`
 	Content        string          `json:"content"`
+	SecretHash     string          `json:"secretHash,omitempty"`
+	Expects        *int64          `json:"expects,omitempty"`
+	SentAt         int64           `json:"sentAt,omitempty"`
+	Target         *target         `json:"target,omitempty"`
 	Result         string          `json:"result"` // accepted, refused
 	Error          string          `json:"error,omitempty"`
 	Field          string          `json:"field,omitempty"`
@@ -85,10 +92,17 @@ type proposed struct {
 	StateHash      string          `json:"stateHash,omitempty"`
 }
 
+// target is what the log has at the message that a proposal is about.
+type target struct {
+	Type   string `json:"type"`
+	Erased bool   `json:"erased"`
+}
+
 type state struct {
 	Exists  bool     `json:"exists"`
 	Name    string   `json:"name"`
-	Members []member `json:"members"` // in order of userId
+	Info    string   `json:"info,omitempty"` // canonical
+	Members []member `json:"members"`        // in order of userId
 	Hash    string   `json:"hash,omitempty"`
 }
 
@@ -97,6 +111,7 @@ type member struct {
 	Role       string  `json:"role"`
 	Membership string  `json:"membership"`
 	JoinedSeq  int64   `json:"joinedSeq"`
+	FromSeq    int64   `json:"fromSeq"`
 	LeftSeq    int64   `json:"leftSeq"`
 }
 
@@ -124,6 +139,13 @@ var subjects = map[string]string{
 	"roles":   "roles and the owner.",
 	"history": "who may read what, counts and time.",
 	"limits":  "sizes and names.",
+
+	"settings":    "settings, slow mode and the visibility of the history.",
+	"permissions": "what roles are allowed, and owners.",
+	"bans":        "bans.",
+	"links":       "invite links and requests.",
+	"pins":        "pins.",
+	"races":       "changes that exclude each other.",
 }
 
 func stateOf(s *conversation.State) *state {
@@ -134,7 +156,12 @@ func stateOf(s *conversation.State) *state {
 	out.Exists, out.Name = true, s.Name
 	for _, u := range slices.Sorted(maps.Keys(s.Members)) {
 		m := s.Members[u]
-		out.Members = append(out.Members, member{u, m.Role, m.Membership, m.JoinedSeq, m.LeftSeq})
+		out.Members = append(out.Members, member{u, m.Role, m.Membership, m.JoinedSeq, m.FromSeq, m.LeftSeq})
+	}
+	if info, err := s.Info.Canonical(); err != nil {
+		panic(err)
+	} else if string(info) != "{}" {
+		out.Info = string(info)
 	}
 	h, err := s.Hash()
 	if err != nil {
@@ -166,6 +193,21 @@ func (w *world) noteProposal(line string, e *conversation.Event, before int64, g
 		w.noteEntry(p, e)
 	}
 	w.note(line, step{Proposal: p})
+}
+
+// noteFacts adds what a proposal rests on beside its content to the last step.
+func (w *world) noteFacts(p conversation.Proposal, sentAt int64) {
+	if len(w.steps) == 0 || w.steps[len(w.steps)-1].Proposal == nil {
+		return
+	}
+	out := w.steps[len(w.steps)-1].Proposal
+	out.SecretHash, out.Expects = p.SecretHash, p.Expects
+	if p.Type == frame.TypeMessage && w.state != nil && w.state.Info.SlowMode > 0 {
+		out.SentAt = sentAt
+	}
+	if p.Target != nil {
+		out.Target = &target{Type: p.Target.Type, Erased: p.Target.Erased}
+	}
 }
 
 func (w *world) noteEntry(p *proposed, e *conversation.Event) {

@@ -93,9 +93,11 @@ func (w *world) perform(line, statement string) (got string, err error) {
 		return "", err
 	}
 	before := w.now
+	sentAt := w.sentAt(p.Sender)
 	e, err := w.propose(p)
 	got = outcome(e, err)
 	w.noteProposal(line, e, before, got)
+	w.noteFacts(p, sentAt)
 	return got, nil
 }
 
@@ -133,6 +135,9 @@ var checks = map[string]func(w *world, line string, words []string) (string, err
 	conversation.Removed: func(w *world, line string, words []string) (string, error) {
 		return w.reads(line, conversation.Removed, words[0], words[2])
 	},
+	conversation.Banned: func(w *world, line string, words []string) (string, error) {
+		return w.reads(line, conversation.Banned, words[0], words[2])
+	},
 	conversation.Left: func(w *world, line string, words []string) (string, error) {
 		return w.reads(line, conversation.Left, words[0], words[2])
 	},
@@ -166,6 +171,14 @@ func differs(got, want string) string {
 // proposal reads the rest of a statement whose subject wants to change something.
 func (w *world) proposal(sender id.User, verb string, rest []string) (p conversation.Proposal, err error) {
 	p.Sender = sender
+	rest, seq, expecting := cut(rest, "expecting")
+	if expecting && len(seq) == 1 {
+		n, err := strconv.ParseInt(seq[0], 10, 64)
+		if err != nil {
+			return p, err
+		}
+		p.Expects = &n
+	}
 	switch {
 	case verb == "creates" && len(rest) > 0:
 		p.Type, p.Create = frame.TypeCreate, w.create(sender, rest)
@@ -186,7 +199,7 @@ func (w *world) proposal(sender id.User, verb string, rest []string) (p conversa
 	case verb == "proposes" && len(rest) == 1:
 		p.Type = rest[0]
 	default:
-		err = fmt.Errorf("unknown verb %q with %q", verb, rest)
+		return w.govern(p, verb, rest)
 	}
 	return p, err
 }

@@ -92,7 +92,7 @@ func (r *reader) propose(line string, p *proposed) {
 		ConversationID: p.ConversationID, AuthorTime: p.AuthorTime, Type: p.Type, Sender: p.Sender, Device: p.DeviceID,
 		TempID: p.TempID, Salt: [event.SaltSize]byte(salt), Content: []byte(p.Content),
 	}
-	if err := r.decide(e, p.MaxMembers); err != nil {
+	if err := r.decide(e, p); err != nil {
 		var f *fault.Error
 		if !errors.As(err, &f) || string(f.Code) != p.Error || f.Field != p.Field {
 			r.t.Errorf("%s: got %v", line, err)
@@ -107,8 +107,13 @@ func (r *reader) propose(line string, p *proposed) {
 	r.state, r.head = after, conversation.HeadAt(e)
 }
 
-func (r *reader) decide(e *conversation.Event, maxMembers int) (err error) {
-	p := conversation.Proposal{Type: e.Type, Sender: e.Sender}
+func (r *reader) decide(e *conversation.Event, given *proposed) (err error) {
+	p := conversation.Proposal{
+		Type: e.Type, Sender: e.Sender, At: max(given.Now, r.head.Time), SentAt: given.SentAt, SecretHash: given.SecretHash, Expects: given.Expects,
+	}
+	if given.Target != nil {
+		p.Target = &conversation.Target{Type: given.Target.Type, Erased: given.Target.Erased}
+	}
 	switch e.Type {
 	case frame.TypeMessage:
 	case frame.TypeCreate:
@@ -122,7 +127,7 @@ func (r *reader) decide(e *conversation.Event, maxMembers int) (err error) {
 			return err
 		}
 	}
-	return conversation.Decide(r.state, p, conversation.Limits{MaxMembers: maxMembers})
+	return conversation.Decide(r.state, p, conversation.Limits{MaxMembers: given.MaxMembers})
 }
 
 func (r *reader) compare(line string, e *conversation.Event, after *conversation.State, p *proposed) {

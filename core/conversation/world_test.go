@@ -72,6 +72,7 @@ func (w *world) propose(p conversation.Proposal) (*conversation.Event, error) {
 		ConversationID: cid, AuthorTime: w.now - 40, Type: p.Type, Sender: p.Sender, Device: testDevice,
 		TempID: fmt.Sprintf("t%d", w.tried), Salt: w.seed(fmt.Sprint("salt ", w.tried)), Content: content,
 	}
+	p.At, p.SentAt = max(w.now, w.head.Time), w.sentAt(p.Sender)
 	if err := conversation.Decide(w.state, p, w.limits); err != nil {
 		return e, err
 	}
@@ -115,7 +116,7 @@ func describe(s *conversation.State) string {
 		groups[key] = append(groups[key], short(u))
 	}
 	var parts []string
-	for _, key := range []string{"owners", "admins", "members", conversation.Left, conversation.Removed} {
+	for _, key := range []string{"owners", "admins", "members", conversation.Left, conversation.Removed, conversation.Banned} {
 		if len(groups[key]) > 0 {
 			parts = append(parts, key+" "+strings.Join(groups[key], " "))
 		}
@@ -123,7 +124,7 @@ func describe(s *conversation.State) string {
 	if s.Name != "" {
 		parts = append(parts, fmt.Sprintf("name %q", s.Name))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(append(parts, describeInfo(s)...), ", ")
 }
 
 const home = "@example.org"
