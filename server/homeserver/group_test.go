@@ -256,6 +256,11 @@ func TestStranger_LearnsNothing(t *testing.T) {
 			{"DELETE", "/members/" + mallory.ID, nil}, {"DELETE", "/members/" + alice.ID, nil},
 			{"PATCH", "/members/" + mallory.ID, rest.EditMember{Role: "owner"}},
 			{"GET", "/messages?afterSeq=0", nil}, {"GET", "/messages?cursor=o.0.-1", nil},
+			{"POST", "/owner", rest.TransferOwner{UserID: mallory.ID}}, {"GET", "/bans", nil}, {"PUT", "/bans/" + alice.ID, nil},
+			{"DELETE", "/bans/" + mallory.ID, nil}, {"GET", "/links", nil}, {"POST", "/links", rest.CreateLink{}},
+			{"DELETE", "/links/AAAAAAAAAAAAAAAA", nil}, {"GET", "/requests", nil}, {"POST", "/requests/" + mallory.ID, nil},
+			{"DELETE", "/requests/" + mallory.ID, nil}, {"GET", "/pins", nil}, {"PUT", "/messages/" + message + "/pin", nil},
+			{"DELETE", "/messages/" + message + "/pin", nil}, {"PATCH", "", rest.EditConversation{Expects: new(int64)}},
 		} {
 			f := mallory.Call(r.method, p+r.path, r.body, nil)
 			if f == nil {
