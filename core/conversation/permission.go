@@ -4,6 +4,7 @@ package conversation
 
 import (
 	"maps"
+	"slices"
 
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
@@ -61,11 +62,11 @@ func (s *State) need(m Member, capability string) error {
 
 // checkPermissions checks the form of permissions.
 func checkPermissions(p map[string]string) error {
-	for capability, role := range p {
+	for _, capability := range slices.Sorted(maps.Keys(p)) { // In order, so that all find the same fault first.
 		if lowest[capability] == "" {
 			return fault.Invalid("permissions", "there is no capability of this name")
 		}
-		if rank(role) < 0 {
+		if rank(p[capability]) < 0 {
 			return fault.Invalid("permissions."+capability, "must be %s, %s or %s", Owner, Admin, Simple)
 		}
 	}
