@@ -28,6 +28,7 @@ const (
 	maxSigns    = 32          // of one user; the one that ends first makes room
 	tellEvery   = time.Second // between two changes of one user as watchers see them
 	toldAtOnce  = 256         // watchers in one note
+	maxDoubts   = 1024        // users whose rights wait to be asked anew
 	defaultRoom = 1 << 16     // last-seen times that wait to be written
 )
 
@@ -94,6 +95,7 @@ type Presence struct {
 	dirtyMu sync.Mutex
 	dirty   []id.User // whose watchers have to be told, each once
 	wake    chan struct{}
+	doubt   chan id.User // whose rights may have changed
 
 	viewersMu sync.Mutex
 	viewers   map[id.User]map[*Connection]struct{} // connections with subscriptions, by their user
@@ -111,7 +113,7 @@ func New(o Options) *Presence {
 		o.FlushEvery = 5 * time.Second
 	}
 	p := &Presence{
-		opt: o, born: time.Now(), seed: maphash.MakeSeed(), seen: newSeen(defaultRoom), wake: make(chan struct{}, 1),
+		opt: o, born: time.Now(), seed: maphash.MakeSeed(), seen: newSeen(defaultRoom), wake: make(chan struct{}, 1), doubt: make(chan id.User, maxDoubts),
 		wheel: wheel{at: map[int64][]id.User{}}, viewers: map[id.User]map[*Connection]struct{}{},
 	}
 	for i := range p.shards {
@@ -130,6 +132,7 @@ func (p *Presence) Run(ctx context.Context) error {
 	defer flush.Stop()
 	var writing sync.WaitGroup // The database may be slow; watchers do not wait for it.
 	defer writing.Wait()
+	writing.Go(func() { p.reconsider(ctx) })
 	for {
 		select {
 		case <-p.wake:

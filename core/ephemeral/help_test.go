@@ -162,6 +162,12 @@ func (l *law) set(viewer, of id.User, s Sight) {
 	l.some[[2]id.User{viewer, of}] = s
 }
 
+func (l *law) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
 var errAway = errors.New("away")
 
 // within runs f in a bubble with a Presence that runs; the bubble's time begins at a full minute.

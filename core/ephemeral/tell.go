@@ -106,13 +106,13 @@ func (p *Presence) collect(u id.User) (out []telling, done bool) {
 		case w.fresh:
 		case view == w.told:
 			continue
-		case soon:
+		case soon && !w.resighted:
 			done = false
 			continue
 		default:
 			told = true
 		}
-		w.fresh, w.told = false, view
+		w.fresh, w.resighted, w.told = false, false, view
 		i := slices.IndexFunc(out, func(t telling) bool { return t.state == view })
 		if i < 0 {
 			out = append(out, telling{state: view})

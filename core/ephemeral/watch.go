@@ -4,6 +4,7 @@ package ephemeral
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -31,7 +32,9 @@ type watcher struct {
 	until time.Duration
 	sight Sight
 	fresh bool // has to be told, whatever it knows
-	told  state
+	// resighted: what it may see changed, which is told without delay.
+	resighted bool
+	told      state
 }
 
 // state is what a watcher may know of a user.
@@ -212,26 +215,68 @@ func (p *Presence) sights(ctx context.Context, viewer id.User, users []id.User) 
 	return out, nil
 }
 
-// Recheck asks the rules anew for everybody who watches the user and everybody the user watches: a setting or a block of theirs
-// changed. Watchers are told what became of it.
+// Reconsider has the rules asked anew, soon, about everybody who watches the user and everybody the user watches: a setting or a
+// block of theirs changed. It never blocks. spec: PRES-PRIVACY-5
+func (p *Presence) Reconsider(u id.User) {
+	select {
+	case p.doubt <- u:
+	default: // Better too little is seen, until the subscriptions are renewed.
+		p.hide(u)
+	}
+}
+
+// reconsider serves the queue of Reconsider.
+func (p *Presence) reconsider(ctx context.Context) {
+	for {
+		select {
+		case u := <-p.doubt:
+			if err := p.Recheck(ctx, u); err != nil {
+				p.hide(u)
+				p.opt.Log.Warn("who sees a user is not known; nobody does for now", slog.Any("error", err))
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hide takes the sight from everybody who watches the user, and from the user of everybody.
+func (p *Presence) hide(u id.User) {
+	for _, c := range p.watchersOf(u) {
+		p.resight(c, []id.User{u}, make([]Sight, 1))
+	}
+	for _, c := range p.connectionsOf(u) {
+		users := c.watched()
+		p.resight(c, users, make([]Sight, len(users)))
+	}
+}
+
+// Recheck is Reconsider at once.
 func (p *Presence) Recheck(ctx context.Context, u id.User) error {
 	for _, c := range p.watchersOf(u) {
 		if err := p.recheck(ctx, c, []id.User{u}); err != nil {
 			return err
 		}
 	}
-	p.viewersMu.Lock()
-	own := slices.Collect(maps.Keys(p.viewers[u]))
-	p.viewersMu.Unlock()
-	for _, c := range own {
-		c.mu.Lock()
-		users := slices.Collect(maps.Keys(c.watching))
-		c.mu.Unlock()
-		if err := p.recheck(ctx, c, users); err != nil {
+	for _, c := range p.connectionsOf(u) {
+		if err := p.recheck(ctx, c, c.watched()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// connectionsOf lists the user's connections that watch somebody.
+func (p *Presence) connectionsOf(u id.User) []*Connection {
+	p.viewersMu.Lock()
+	defer p.viewersMu.Unlock()
+	return slices.Collect(maps.Keys(p.viewers[u]))
+}
+
+func (c *Connection) watched() []id.User {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.watching))
 }
 
 func (p *Presence) watchersOf(u id.User) []*Connection {
@@ -249,14 +294,19 @@ func (p *Presence) recheck(ctx context.Context, c *Connection, users []id.User) 
 	if err != nil {
 		return err
 	}
+	p.resight(c, users, sights)
+	return nil
+}
+
+// resight gives a connection new sights of users it watches.
+func (p *Presence) resight(c *Connection, users []id.User, sights []Sight) {
 	for i, u := range users {
 		s := p.shard(u)
 		s.mu.Lock()
 		if e := s.users[u]; e != nil && e.watchers[c] != nil {
-			e.watchers[c].sight = sights[i]
+			e.watchers[c].sight, e.watchers[c].resighted = sights[i], true
 			p.changed(u, e)
 		}
 		s.mu.Unlock()
 	}
-	return nil
 }

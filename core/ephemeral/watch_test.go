@@ -189,9 +189,7 @@ func TestPrivacy_AChangeIsFeltAtOnceOnBothSides(t *testing.T) {
 		w.out.take()
 		w.rules.set(alice, bob, Sight{})
 		w.rules.set(bob, alice, Sight{LastSeen: true})
-		if err := w.Recheck(t.Context(), bob); err != nil {
-			t.Fatal(err)
-		}
+		w.Reconsider(bob)
 		w.told(line("a1", alice, offline(bob, 0)), line("b1", bob, offline(alice, 0)))
 		b.Set(false)
 		w.told()
@@ -201,6 +199,32 @@ func TestPrivacy_AChangeIsFeltAtOnceOnBothSides(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.told(line("a1", alice, offline(bob, minute())))
+	})
+}
+
+func TestPrivacy_WhatCannotBeAskedIsHidden(t *testing.T) {
+	within(t, func(w *world) {
+		a, b := w.Connect("a1", alice), w.Connect("b1", bob)
+		a.Sign()
+		b.Sign()
+		w.watches(a, bob)
+		w.watches(b, alice)
+		w.after(2 * time.Second)
+		w.out.take()
+		w.rules.fail(errAway)
+		w.Reconsider(bob)
+		w.told(line("a1", alice, offline(bob, 0)), line("b1", bob, offline(alice, 0)))
+		w.rules.fail(nil)
+		w.watches(a, bob)
+		w.told(line("a1", alice, online(bob)))
+		w.end()
+		for range maxDoubts {
+			w.Reconsider(carol)
+		}
+		w.Reconsider(bob)
+		if got := w.shard(bob).users[bob].watchers[a].sight; got != (Sight{}) {
+			t.Errorf("with a full queue alice sees %+v", got)
+		}
 	})
 }
 

@@ -114,7 +114,7 @@ func (h *Homeserver) assemble() {
 		h.timeline, h.channels, h.presence = h.opt.Owner.timeline, h.opt.Owner.channels, h.opt.Owner.presence
 	} else {
 		h.channels = channel.New(channel.Options{Store: h.store, Owner: owner{h}, Shards: h.cfg.Database.Shards, Log: h.part("channel"), Clock: h.opt.Clock})
-		h.presence = ephemeral.New(ephemeral.Options{Out: h.fanout, Store: h.store, Log: h.part("presence")})
+		h.presence = ephemeral.New(ephemeral.Options{Out: h.fanout, Store: h.store, Rules: sights{h}, Log: h.part("presence")})
 		h.timeline = timeline.New(timeline.Options{
 			Store: h.store, Out: committed{h.fanout, h.channels}, Node: h.identity.node, Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
 			Clock: h.opt.Clock, Fail: h.opt.Fail,
@@ -130,7 +130,7 @@ func (h *Homeserver) assemble() {
 	if h.opt.Owner != nil {
 		h.people = h.opt.Owner.people
 	} else {
-		h.people = account.NewPeople(h.store, h.feed, told{h.fanout, h.part("account")}, h.opt.Clock)
+		h.people = account.NewPeople(h.store, h.feed, reconsider{told{h.fanout, h.part("account")}, h.presence}, h.opt.Clock)
 	}
 	h.assembleHTTP(limits)
 }

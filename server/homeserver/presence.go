@@ -3,9 +3,14 @@
 package homeserver
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"parley.chat/core/account"
 	"parley.chat/core/ephemeral"
+	"parley.chat/core/feed"
+	"parley.chat/protocol/id"
 )
 
 // measurePresence tells what presence holds and what it told.
@@ -46,4 +51,96 @@ func (p *presenceMetrics) Collect(out chan<- prometheus.Metric) {
 	count(p.frames, s.PresenceFrames, "presence")
 	count(p.frames, s.TypingFrames, "typing")
 	count(p.lost, s.LastSeenLost)
+}
+
+// sights tells who may see whom, by the users' settings and blocks. spec: PRES-PRIVACY-3
+type sights struct{ h *Homeserver }
+
+// Sights implements ephemeral.Rules.
+func (s sights) Sights(ctx context.Context, viewer id.User, of []id.User) ([]ephemeral.Sight, error) {
+	people, err := s.h.people.Persons(ctx, append([]id.User{viewer}, of...))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ephemeral.Sight, len(of))
+	for i, u := range of {
+		if u == viewer {
+			out[i] = ephemeral.Sight{Online: true, LastSeen: true}
+			continue
+		}
+		if out[i], err = s.sight(ctx, viewer, u, people); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// sight asks for the contact at most once, and only if something depends on it. spec: PRES-PRIVACY-4 PRES-PRIVACY-6
+func (s sights) sight(ctx context.Context, viewer, u id.User, people map[id.User]*account.Person) (out ephemeral.Sight, err error) {
+	me, other := people[viewer], people[u]
+	if has(me.Blocked, u) || has(other.Blocked, viewer) {
+		return out, nil
+	}
+	var contact, asked bool
+	may := func(mine, theirs account.Audience) bool {
+		if mine == account.Nobody || theirs == account.Nobody || err != nil {
+			return false
+		}
+		if theirs == account.Everyone {
+			return true
+		}
+		if !asked {
+			asked = true
+			contact, err = s.h.feed.Contact(ctx, u, viewer)
+		}
+		return contact
+	}
+	out.Online = may(me.Settings.Online, other.Settings.Online)
+	out.LastSeen = may(me.Settings.LastSeen, other.Settings.LastSeen)
+	return out, err
+}
+
+func has(set map[id.User]struct{}, u id.User) bool {
+	_, ok := set[u]
+	return ok
+}
+
+// Hears implements ephemeral.Rules: only between the two of a direct conversation there is something to forbid.
+// spec: TYPING-PRIVACY-1
+func (s sights) Hears(ctx context.Context, sender id.User, c id.Conversation, members []id.User) ([]id.User, error) {
+	if len(members) != 1 {
+		return members, nil
+	}
+	peer := members[0]
+	if direct, err := feed.Direct(sender, peer); err != nil || direct != c {
+		return members, err
+	}
+	people, err := s.h.people.Persons(ctx, []id.User{sender, peer})
+	if err != nil || has(people[sender].Blocked, peer) || has(people[peer].Blocked, sender) {
+		return nil, err
+	}
+	pointers, err := s.h.timeline.Pointers(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pointers {
+		if p.Prefs != nil && p.Prefs.Consent != "" {
+			return nil, nil
+		}
+	}
+	return members, nil
+}
+
+// reconsider lets presence feel what changed of settings and blocks.
+type reconsider struct {
+	told
+	presence *ephemeral.Presence
+}
+
+// Changed implements account.Told.
+func (r reconsider) Changed(u id.User, it account.Item) {
+	r.told.Changed(u, it)
+	if it.Kind == account.KindSettings || it.Kind == account.KindBlock {
+		r.presence.Reconsider(u)
+	}
 }
