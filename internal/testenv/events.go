@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,6 +23,7 @@ type Stream struct {
 	mu       sync.Mutex
 	err      error
 	farewell string
+	moment   []Frame
 }
 
 // Events opens a stream that goes on after the cursor and ends with ctx.
@@ -103,7 +105,17 @@ func (s *Stream) enter(b *Book, id string, f Frame) error {
 			return nil
 		})
 	}
-	return fmt.Errorf("no event may be of type %q", f.Type)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moment = append(s.moment, f)
+	return nil
+}
+
+// Moment lists the frames so far that are neither of the log nor of sync.
+func (s *Stream) Moment() []Frame {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.moment)
 }
 
 // Until waits for a condition while the stream is read.
