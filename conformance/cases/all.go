@@ -30,7 +30,7 @@ func All() []*suite.Case {
 		discovery(), requests(), problems(), pages(), identifiers(), encoding(),
 		register(), login(), tokens(), devices(), profiles(), endings(),
 		direct(), sending(), idempotence(), history(), receipts(), counting(), logs(), privacy(), limits(),
-		creating(), members(), roles(), reading(), full(),
+		creating(), members(), roles(), reading(), full(), governing(), inviting(),
 		channelCases(),
 		searching(),
 		cursors(), feed(), gaps(), polls(), streams(),
