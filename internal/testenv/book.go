@@ -24,6 +24,7 @@ type Book struct {
 	receipts map[string]map[string]frame.Receipt
 	gaps     map[Gap]bool
 	again    int
+	expired  map[string]bool // messages told to be
 }
 
 // Gap is a part of a conversation that is to be fetched.
@@ -36,7 +37,7 @@ type Gap struct {
 func NewBook() *Book {
 	return &Book{
 		events: map[string]map[int64]frame.Event{}, top: map[string]int64{}, convs: map[string]frame.Conversation{},
-		receipts: map[string]map[string]frame.Receipt{}, gaps: map[Gap]bool{},
+		receipts: map[string]map[string]frame.Receipt{}, gaps: map[Gap]bool{}, expired: map[string]bool{},
 	}
 }
 
@@ -148,7 +149,7 @@ func (b *Book) add(e frame.Event, ordered bool) error {
 		if have.MessageID != e.MessageID {
 			return fmt.Errorf("%s seq %d is %s and %s", e.ConversationID, e.Seq, have.MessageID, e.MessageID)
 		}
-		if have.Content == "" {
+		if isNewer(e, have) {
 			known[e.Seq] = e
 		}
 		if ordered {

@@ -95,6 +95,8 @@ func (s *Stream) enter(b *Book, id string, f Frame) error {
 		return decodeInto(f, b.Page)
 	case frame.MessageReceived, frame.ConversationUpdated:
 		return decodeInto(f, b.Live)
+	case frame.MessageEdited, frame.MessageDeleted, frame.MessageReaction:
+		return decodeInto(f, b.Changed)
 	case frame.DeliveryAck:
 		return decodeInto(f, func(d frame.Delivery) error { b.Moved(d); return nil })
 	case frame.ErrorFrame:

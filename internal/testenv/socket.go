@@ -177,6 +177,8 @@ func (s *Socket) enter(f Frame) error {
 		return decodeInto(f, s.Book.Page)
 	case frame.MessageReceived, frame.ConversationUpdated:
 		return decodeInto(f, s.Book.Live)
+	case frame.MessageEdited, frame.MessageDeleted, frame.MessageReaction:
+		return decodeInto(f, s.Book.Changed)
 	case frame.MessageAck:
 		return decodeInto(f, func(a frame.Ack) error { return s.Book.Acked(s.user.ID, a) })
 	case frame.DeliveryAck:
