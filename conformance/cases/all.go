@@ -29,7 +29,7 @@ func All() []*suite.Case {
 	return slices.Concat(
 		discovery(), requests(), problems(), pages(), identifiers(), encoding(),
 		register(), login(), tokens(), devices(), profiles(), endings(),
-		direct(), sending(), idempotence(), history(), receipts(), counting(), logs(), privacy(), limits(),
+		direct(), sending(), changing(), idempotence(), history(), receipts(), counting(), logs(), privacy(), limits(),
 		creating(), members(), roles(), reading(), full(), governing(), inviting(),
 		channelCases(),
 		searching(),
