@@ -47,7 +47,7 @@ func changing() []*suite.Case {
 // on is the path of a message.
 func (k *talk) on(messageID, rest string) string { return k.path("/messages/" + messageID + rest) }
 
-func (k *talk) edit(a *actor, messageID, text string) *client.Response {
+func (k *talk) reword(a *actor, messageID, text string) *client.Response {
 	return a.ask(request("PATCH", k.on(messageID, ""), object{"content": text}))
 }
 
@@ -89,14 +89,14 @@ func editShown(t *suite.T, a, b *actor) {
 func editWho(t *suite.T, a, b, c *actor) {
 	k := a.group(b)
 	id := idOf(k.send(a, "hello"))
-	wantCode(t, k.edit(b, id, "x"), "forbidden", "editing another's message")
-	wantCode(t, k.edit(c, id, "x"), "unknown_conversation", "editing as a stranger")
-	wantCode(t, k.edit(a, id, ""), "invalid_field", "an empty edit")
-	wantCode(t, k.edit(a, "01M844DZG000000001W2047Q97", "x"), "unknown_message", "editing nothing")
+	wantCode(t, k.reword(b, id, "x"), "forbidden", "editing another's message")
+	wantCode(t, k.reword(c, id, "x"), "unknown_conversation", "editing as a stranger")
+	wantCode(t, k.reword(a, id, ""), "invalid_field", "an empty edit")
+	wantCode(t, k.reword(a, "01M844DZG000000001W2047Q97", "x"), "unknown_message", "editing nothing")
 	must(t, k.rename(a, "n"), "renaming")
-	wantCode(t, k.edit(a, k.newest(a).At("messageId").Text(), "x"), "unknown_message", "editing a change of name")
+	wantCode(t, k.reword(a, k.newest(a).At("messageId").Text(), "x"), "unknown_message", "editing a change of name")
 	picture := a.ok(http.StatusCreated, post(k.path("/messages"), object{"tempId": a.temp(), "contentType": "image", "mediaUrl": "https://example.org/a.png"}))
-	wantCode(t, k.edit(a, idOf(picture), "x"), "invalid_field", "editing a message without text")
+	wantCode(t, k.reword(a, idOf(picture), "x"), "invalid_field", "editing a message without text")
 }
 
 func editOnce(t *suite.T, a, b *actor) {
@@ -106,8 +106,8 @@ func editOnce(t *suite.T, a, b *actor) {
 	for range 2 {
 		a.ok(http.StatusOK, request("PATCH", k.on(id, ""), object{"content": "two", "tempId": temp}))
 	}
-	k.edit(a, id, "three")
-	k.edit(a, id, "three")
+	k.reword(a, id, "three")
+	k.reword(a, id, "three")
 	var have []string
 	for _, v := range b.ok(http.StatusOK, get(k.on(id, "/edits"))).At("versions").List() {
 		have = append(have, v.At("content").Text())
@@ -121,7 +121,7 @@ func editLimit(t *suite.T, a, b *actor) {
 	for i := range 100 {
 		a.ok(http.StatusOK, request("PATCH", k.on(id, ""), object{"content": fmt.Sprint(i)}))
 	}
-	wantCode(t, k.edit(a, id, "x"), "too_many_edits", "the 101st edit")
+	wantCode(t, k.reword(a, id, "x"), "too_many_edits", "the 101st edit")
 }
 
 func editCount(t *suite.T, a, b *actor) {
@@ -129,7 +129,7 @@ func editCount(t *suite.T, a, b *actor) {
 	id := idOf(k.send(a, "one"))
 	hers := idOf(k.send(b, "two"))
 	k.send(a, "three")
-	k.edit(a, id, "1")
+	k.reword(a, id, "1")
 	k.react(a, "PUT", hers, "x")
 	t.Expect(k.unread(b) == 1, "%d unread, want the one message", k.unread(b))
 	must(t, k.react(b, "PUT", id, "x"), "reacting")
@@ -140,9 +140,9 @@ func editCount(t *suite.T, a, b *actor) {
 func editFormer(t *suite.T, a, b *actor) {
 	k := a.group(b)
 	id := idOf(k.send(a, "before"))
-	k.edit(a, id, "while there")
+	k.reword(a, id, "while there")
 	must(t, k.remove(a, b), "removing")
-	k.edit(a, id, "after")
+	k.reword(a, id, "after")
 	e := k.event(b, 1)
 	t.Expect(e.At("content").Text() == "while there", "who left sees %v", e)
 	last := k.see(b).At("lastMessage")
@@ -238,7 +238,7 @@ func mentionCount(t *suite.T, a, b, c *actor) {
 	want(b, 2, "after two")
 	want(c, 1, "after all")
 	want(a, 0, "of one's own")
-	must(t, k.edit(a, first, "nobody"), "editing")
+	must(t, k.reword(a, first, "nobody"), "editing")
 	want(b, 1, "after an edit")
 	must(t, k.erase(a, all), "deleting")
 	want(b, 0, "after a deletion")
@@ -270,7 +270,7 @@ func deleteGone(t *suite.T, a, b *actor) {
 	k := a.group(b)
 	live := b.online("")
 	id := idOf(k.send(a, "secret one"))
-	k.edit(a, id, "secret two")
+	k.reword(a, id, "secret two")
 	must(t, k.react(b, "PUT", id, "x"), "reacting")
 	must(t, k.erase(a, id), "deleting")
 	f := live.of("message_deleted", k)
@@ -325,7 +325,7 @@ func deleteRace(t *suite.T, a, b *actor) {
 			a.other().ask(request("DELETE", k.on(id, ""), nil))
 		}()
 		for i := range 5 {
-			if res := k.edit(a, id, fmt.Sprint("secret ", i)); res.Status != http.StatusOK {
+			if res := k.reword(a, id, fmt.Sprint("secret ", i)); res.Status != http.StatusOK {
 				wantCode(t, res, "message_deleted", "editing what is deleted")
 			}
 		}
@@ -341,7 +341,7 @@ func expireAt(t *suite.T, a, b *actor) {
 	k.send(a, "before")
 	must(t, a.ask(request("PATCH", k.path(""), object{"ephemeralTimer": 86400})), "setting the timer")
 	id := idOf(k.send(a, "during"))
-	k.edit(a, id, "edited")
+	k.reword(a, id, "edited")
 	must(t, a.ask(request("PATCH", k.path(""), object{"ephemeralTimer": 0})), "ending the timer")
 	k.send(a, "after")
 	for _, e := range k.events(b) {
