@@ -42,18 +42,15 @@ func (o *Presence) Update(ctx context.Context, c *ephemeral.Connection, in frame
 	if err != nil {
 		return err
 	}
-	if len(on) > 0 {
-		if err := c.Watch(ctx, on, off); err != nil {
-			return err
-		}
-	} else if len(off) > 0 {
-		c.Unwatch(off)
-	}
+	say := c.Sign
 	if in.Status != "" || in.Heartbeat {
-		c.Set(in.Status != ephemeral.Offline)
-		return nil
+		say = func() { c.Set(in.Status != ephemeral.Offline) }
 	}
-	c.Sign()
+	if len(on) > 0 {
+		return c.Watch(ctx, on, off, say)
+	}
+	c.Unwatch(off)
+	say()
 	return nil
 }
 
@@ -98,9 +95,12 @@ func (o *Presence) Set(c Caller, in rest.SetPresence) error {
 	return nil
 }
 
-// Typing passes on that the caller types, or no more. Faults: unknown_conversation, not_member, insufficient_role,
+// Typing passes on that the caller types, or no more. Faults: invalid_field, unknown_conversation, not_member, insufficient_role,
 // unavailable. spec: TYPING-RIGHT-1
-func (o *Presence) Typing(ctx context.Context, c Caller, conn *ephemeral.Connection, in frame.Typing) error {
+func (o *Presence) Typing(ctx context.Context, c Caller, conn *ephemeral.Connection, in frame.TypingRequest) error {
+	if in.IsTyping == nil {
+		return fault.Invalid("isTyping", "is required")
+	}
 	v, err := o.Conversations.writable(ctx, c, in.ConversationID)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (o *Presence) Typing(ctx context.Context, c Caller, conn *ephemeral.Connect
 	if m, _ := v.State.Member(c.User); !v.State.May(m.Role, conversation.CanSend) {
 		return fault.New(fault.InsufficientRole, "your role does not have the permission %s here", conversation.CanSend)
 	}
-	return conn.Typing(ctx, v.State.ID, in.IsTyping, others(v, c.User))
+	return conn.Typing(ctx, v.State.ID, *in.IsTyping, others(v, c.User))
 }
 
 // others lists the joined members but one, none if there are more than hear of typing.

@@ -29,7 +29,7 @@ func (s *conn) onPresence(data []byte) error {
 }
 
 func (s *conn) onTyping(data []byte) error {
-	var in frame.Typing
+	var in frame.TypingRequest
 	if err := op.Decode(data, &in); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ const (
 	abuse  = "ABUSE"
 
 	channels = "CHANNELS"
+	presence = "PRESENCE"
 )
 
 //go:embed quotes.txt
@@ -33,6 +34,7 @@ func All() []*suite.Case {
 		creating(), members(), roles(), reading(), full(), governing(), inviting(),
 		channelCases(),
 		searching(),
+		presenceCases(),
 		cursors(), feed(), gaps(), polls(), streams(),
 		opening(), tickets(), live(), badFrames(), staying(), crash(),
 		rates(),

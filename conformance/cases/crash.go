@@ -40,14 +40,7 @@ func crashAcked(t *suite.T, a, b *actor) {
 	t.Pause(500 * time.Millisecond) // So that the kill comes in the middle of the work.
 	hook(t, "kill")
 	<-stop
-	hook(t, "start")
-	t.Outage()
-	t.Eventually(90*time.Second, "the server answers again", func() bool {
-		in := get("/users/me")
-		in.Token = a.session.Access
-		res, err := t.Env.Server.Do(t.Context(), t.Rec, a.who, in)
-		return err == nil && res.Status == http.StatusOK
-	})
+	revive(t, a)
 	events := k.events(b)
 	wantSeqs(t, events, 0, int64(len(events)-1))
 	have := map[string]bool{}
@@ -61,6 +54,18 @@ func crashAcked(t *suite.T, a, b *actor) {
 	}
 	t.Expect(len(k.events(b)) == len(events), "sending acknowledged messages again made entries")
 	wantWhole(t, k, b, b.catchUp(before), 0, int64(len(events)-1))
+}
+
+// revive starts the server that was killed and waits until it answers.
+func revive(t *suite.T, a *actor) {
+	hook(t, "start")
+	t.Outage()
+	t.Eventually(90*time.Second, "the server answers again", func() bool {
+		in := get("/users/me")
+		in.Token = a.session.Access
+		res, err := t.Env.Server.Do(t.Context(), t.Rec, a.who, in)
+		return err == nil && res.Status == http.StatusOK
+	})
 }
 
 func hook(t *suite.T, name string) {

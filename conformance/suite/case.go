@@ -80,8 +80,7 @@ func Profiles() []Profile {
 			"an upload over the limit is refused before it is read", "a download needs a membership", "range requests answer 206", "an upload nobody refers to expires"}},
 		{Name: "PUSH", Of: "notifications", Planned: []string{
 			"a device without a socket is woken within 5 seconds", "the notification carries a position and no content", "a dead endpoint is forgotten"}},
-		{Name: "PRESENCE", Of: "presence, typing, last seen", Planned: []string{
-			"typing reaches members and nobody else", "who hides last seen is hidden", "a lease that is not renewed ends"}},
+		{Name: "PRESENCE", Of: "presence, typing, last seen"},
 		{Name: "E2EE", Of: "end-to-end encryption", Planned: []string{
 			"a one-time prekey is handed out once", "a change of devices is seen by the peers", "a backup opens with its key only"}},
 		{Name: "FEDERATION", Of: "conversations across servers", Planned: []string{

@@ -188,7 +188,7 @@ func TestPresence_IsSafeForConcurrentUse(t *testing.T) {
 				for n := range 200 {
 					c := w.Connect(fmt.Sprint(i, "-", n), me)
 					c.Sign()
-					_ = c.Watch(t.Context(), []id.User{alice, bob, carol}, nil)
+					_ = c.Watch(t.Context(), []id.User{alice, bob, carol}, nil, nil)
 					c.Set(n%2 == 0)
 					_ = c.Typing(t.Context(), "c1", true, []id.User{alice, bob})
 					c.Unwatch([]id.User{bob})

@@ -209,7 +209,7 @@ func (w *world) told(want ...string) {
 
 func (w *world) watches(c *Connection, users ...id.User) {
 	w.t.Helper()
-	if err := c.Watch(w.t.Context(), users, nil); err != nil {
+	if err := c.Watch(w.t.Context(), users, nil, nil); err != nil {
 		w.t.Fatal(err)
 	}
 }

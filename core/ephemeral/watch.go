@@ -126,8 +126,9 @@ func (p *Presence) index(c *Connection, has bool) {
 }
 
 // Watch ends the subscriptions to those in ended, then subscribes to the users, or renews that; the connection is told the state
-// of each. All or nothing. Faults: unknown_user, too_many_subscriptions. spec: PRES-WATCH-1 PRES-WATCH-4
-func (c *Connection) Watch(ctx context.Context, users, ended []id.User) error {
+// of each. All or nothing: then, unless it is nil, is called before once nothing can be refused any more. Faults: unknown_user,
+// too_many_subscriptions. spec: PRES-WATCH-1 PRES-WATCH-4 PRES-WATCH-7
+func (c *Connection) Watch(ctx context.Context, users, ended []id.User, then func()) error {
 	users = slices.Compact(slices.Sorted(slices.Values(users)))
 	if err := c.room(users, ended); err != nil {
 		return err
@@ -135,6 +136,9 @@ func (c *Connection) Watch(ctx context.Context, users, ended []id.User) error {
 	known, sights, err := c.p.facts(ctx, c.user, users)
 	if err != nil {
 		return err
+	}
+	if then != nil {
+		then()
 	}
 	c.Unwatch(ended)
 	c.mu.Lock()

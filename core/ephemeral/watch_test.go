@@ -102,13 +102,13 @@ func TestWatch_IsBoundedAndAllOrNothing(t *testing.T) {
 		w.watches(a, many[:50]...)
 		w.after(0)
 		w.out.take()
-		wantCode(t, a.Watch(t.Context(), []id.User{bob}, nil), fault.TooManySubscriptions)
-		wantCode(t, a.Watch(t.Context(), []id.User{many[0], ghost}, many[1:3]), fault.UnknownUser)
+		wantCode(t, a.Watch(t.Context(), []id.User{bob}, nil, nil), fault.TooManySubscriptions)
+		wantCode(t, a.Watch(t.Context(), []id.User{many[0], ghost}, many[1:3], nil), fault.UnknownUser)
 		if n := w.Stats().Watches; n != MaxSubscriptions {
 			t.Errorf("%d subscriptions after the refusals", n)
 		}
 		w.told()
-		if err := a.Watch(t.Context(), []id.User{bob}, many[:1]); err != nil {
+		if err := a.Watch(t.Context(), []id.User{bob}, many[:1], nil); err != nil {
 			t.Errorf("with room made in the same frame: %v", err)
 		}
 		w.told(line("a1", alice, offline(bob, 0)))
@@ -120,7 +120,7 @@ func TestWatch_IsBoundedAndAllOrNothing(t *testing.T) {
 func TestWatch_AStoreThatIsAwayRefusesWithoutEffect(t *testing.T) {
 	within(t, func(w *world) {
 		w.store.fail(errAway)
-		if err := w.Connect("a1", alice).Watch(t.Context(), []id.User{bob}, nil); err != errAway {
+		if err := w.Connect("a1", alice).Watch(t.Context(), []id.User{bob}, nil, nil); err != errAway {
 			t.Errorf("the error is %v", err)
 		}
 		w.told()
@@ -235,7 +235,7 @@ func TestPrivacy_RulesThatFailShowNothing(t *testing.T) {
 		if _, err := w.Get(t.Context(), alice, bob); err != errAway {
 			t.Errorf("the error is %v", err)
 		}
-		if err := w.Connect("a1", alice).Watch(t.Context(), []id.User{bob}, nil); err != errAway {
+		if err := w.Connect("a1", alice).Watch(t.Context(), []id.User{bob}, nil, nil); err != errAway {
 			t.Errorf("the error is %v", err)
 		}
 		w.told()

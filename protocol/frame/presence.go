@@ -17,9 +17,15 @@ type PresenceRequest struct {
 	Unsubscribe []string `json:"unsubscribe,omitempty"` // user ids
 }
 
-// Typing is the data of typing. The server adds who.
+// TypingRequest is the data of a client's typing frame.
+type TypingRequest struct {
+	ConversationID string `json:"conversationId"`
+	IsTyping       *bool  `json:"isTyping"`
+}
+
+// Typing is the data of the server's typing frame.
 type Typing struct {
 	ConversationID string `json:"conversationId"`
-	UserID         string `json:"userId,omitempty"`
+	UserID         string `json:"userId"`
 	IsTyping       bool   `json:"isTyping"`
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func types(s *testenv.Socket, conv string, on bool) {
-	s.Send(frame.TypingFrame, frame.Typing{ConversationID: conv, IsTyping: on})
+	s.Send(frame.TypingFrame, frame.TypingRequest{ConversationID: conv, IsTyping: &on})
 }
 
 func hears(t *testing.T, s *testenv.Socket, conv string, u *testenv.User, on bool) {
