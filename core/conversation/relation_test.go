@@ -49,7 +49,7 @@ func judged(w *world, p conversation.Proposal) string {
 	return err.Error()
 }
 
-func target(change ...func(*conversation.Target)) *conversation.Target {
+func aimed(change ...func(*conversation.Target)) *conversation.Target {
 	t := &conversation.Target{Seq: 2, Type: frame.TypeMessage, Sender: full("carol"), Time: hour}
 	for _, f := range change {
 		f(t)
@@ -64,16 +64,16 @@ func TestDecide_EditsBelongToTheSenderAndHaveAnEnd(t *testing.T) {
 		t    *conversation.Target
 		want string
 	}{
-		{"carol", target(), "yes"},
-		{"alice", target(), "forbidden"},
-		{"mallory", target(), "unknown_conversation"},
+		{"carol", aimed(), "yes"},
+		{"alice", aimed(), "forbidden"},
+		{"mallory", aimed(), "unknown_conversation"},
 		{"carol", nil, "unknown_message"},
-		{"carol", target(func(t *conversation.Target) { t.Type = frame.TypeRename }), "unknown_message"},
-		{"carol", target(func(t *conversation.Target) { t.Erased = true }), "message_deleted"},
-		{"carol", target(func(t *conversation.Target) { t.ExpiresAt = 10 * hour }), "message_deleted"},
-		{"carol", target(func(t *conversation.Target) { t.ExpiresAt = 10*hour + 1 }), "yes"},
-		{"carol", target(func(t *conversation.Target) { t.Edits = 99 }), "yes"},
-		{"carol", target(func(t *conversation.Target) { t.Edits = 100 }), "too_many_edits"},
+		{"carol", aimed(func(t *conversation.Target) { t.Type = frame.TypeRename }), "unknown_message"},
+		{"carol", aimed(func(t *conversation.Target) { t.Erased = true }), "message_deleted"},
+		{"carol", aimed(func(t *conversation.Target) { t.ExpiresAt = 10 * hour }), "message_deleted"},
+		{"carol", aimed(func(t *conversation.Target) { t.ExpiresAt = 10*hour + 1 }), "yes"},
+		{"carol", aimed(func(t *conversation.Target) { t.Edits = 99 }), "yes"},
+		{"carol", aimed(func(t *conversation.Target) { t.Edits = 100 }), "too_many_edits"},
 	} {
 		p := conversation.Proposal{Type: frame.TypeEdit, Sender: full(c.by), At: 10 * hour, Target: c.t}
 		if got := judged(w, p); got != c.want {
@@ -100,7 +100,7 @@ func TestDecide_DeletesOwnFor48HoursAndOthersByPermission(t *testing.T) {
 		{direct, "alice", "alice", 49 * hour, "yes"},
 		{direct, "alice", "alice", 50 * hour, "too_late"},
 	} {
-		p := conversation.Proposal{Type: frame.TypeDelete, Sender: full(c.by), At: c.at, Target: target()}
+		p := conversation.Proposal{Type: frame.TypeDelete, Sender: full(c.by), At: c.at, Target: aimed()}
 		p.Target.Sender = full(c.from)
 		if got := judged(c.w, p); got != c.want {
 			t.Errorf("%s deletes a message of %s at %d: %s, want %s", c.by, c.from, c.at/hour, got, c.want)
@@ -139,7 +139,7 @@ func TestDecide_ReactionsHaveLimitsAndRepeatsChangeNothing(t *testing.T) {
 		"the 21st of one user":   {"add", "x", func(t *conversation.Target) { t.Own = own20 }, "too_many_reactions"},
 		"removing one of the 20": {"remove", "7", func(t *conversation.Target) { t.Own = own20 }, "yes"},
 	} {
-		p := conversation.Proposal{Type: frame.TypeReaction, Sender: full("bob"), Emoji: c.emoji, Action: c.action, At: hour, Target: target()}
+		p := conversation.Proposal{Type: frame.TypeReaction, Sender: full("bob"), Emoji: c.emoji, Action: c.action, At: hour, Target: aimed()}
 		if c.change != nil {
 			c.change(p.Target)
 		}
@@ -168,7 +168,7 @@ func TestDecide_MentionsAreMembersAndAllNeedsThePermission(t *testing.T) {
 		{group, "bob", many, "invalid_field"},
 	} {
 		for _, typ := range []string{frame.TypeMessage, frame.TypeEdit} {
-			p := conversation.Proposal{Type: typ, Sender: full(c.by), Mentions: c.whom, At: hour, Target: target()}
+			p := conversation.Proposal{Type: typ, Sender: full(c.by), Mentions: c.whom, At: hour, Target: aimed()}
 			p.Target.Sender = id.User(full(c.by))
 			if got := judged(c.w, p); got != c.want {
 				t.Errorf("%s mentions %q in %s: %s, want %s", c.by, c.whom, typ, got, c.want)
