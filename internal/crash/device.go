@@ -93,9 +93,9 @@ func (d *device) learn(e *frame.Event) {
 	d.newest[e.ConversationID] = e.MessageID
 	named := e.Change != nil && slices.Contains(e.Change.UserIDs, d.login.user)
 	switch {
-	case e.Type == frame.TypeCreate || e.Type == frame.TypeMemberAdd && named:
+	case e.Type == frame.TypeCreate, e.Type == frame.TypeMemberAdd && named, e.Type == frame.TypeMemberJoin && e.SenderID == d.login.user:
 		d.convs[e.ConversationID] = true
-	case e.Type == frame.TypeMemberRemove && named:
+	case (e.Type == frame.TypeMemberRemove || e.Type == frame.TypeMemberBan) && named:
 		delete(d.convs, e.ConversationID)
 	}
 }

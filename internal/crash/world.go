@@ -227,7 +227,7 @@ func (w *world) change(ctx context.Context, rng *rand.Rand) {
 			continue
 		}
 		var err error
-		switch rng.IntN(8) {
+		switch rng.IntN(14) {
 		case 0, 1:
 			name := fmt.Sprintf("name %d", n)
 			err = w.api.do(ctx, owner, http.MethodPatch, path, rest.EditConversation{Name: &name}, nil)
@@ -238,6 +238,8 @@ func (w *world) change(ctx context.Context, rng *rand.Rand) {
 				created++
 				_, err = w.create(ctx, other, rest.CreateConversation{Type: "group", Name: "later", Members: []string{owner.user, w.users[rng.IntN(userCount)].user}})
 			}
+		case 5, 6, 7, 8:
+			err = w.govern(ctx, rng, owner, other, path)
 		default:
 			err = w.api.do(ctx, owner, http.MethodPost, path+"/members", rest.AddMembers{UserIDs: []string{other.user}}, nil)
 		}

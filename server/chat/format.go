@@ -60,6 +60,9 @@ func (a *app) describe(e frame.Event) string {
 	case frame.TypeRename:
 		return who + " renamed it to " + clean(change.Name)
 	}
+	if text, ok := a.describeGovern(e, change, who, whom); ok {
+		return text
+	}
 	return who + " did something this client does not know (" + clean(e.Type) + ")"
 }
 
@@ -72,8 +75,10 @@ func concerns(e frame.Event, user string) bool {
 func (a *app) membership(c *conv, e frame.Event) {
 	me := e.Change != nil && slices.Contains(e.Change.UserIDs, a.self)
 	switch {
-	case e.Type == frame.TypeMemberAdd && me:
+	case e.Type == frame.TypeMemberAdd && me, e.Type == frame.TypeMemberJoin && e.SenderID == a.self:
 		c.Membership = "joined"
+	case e.Type == frame.TypeMemberBan && me:
+		c.Membership = "banned"
 	case e.Type == frame.TypeMemberRemove && me:
 		c.Membership = "removed"
 	case e.Type == frame.TypeMemberLeave && e.SenderID == a.self:
