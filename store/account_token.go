@@ -14,7 +14,8 @@ import (
 
 const selectHolder = `
 SELECT user_id, device_id, access_hash, refresh_hash, access_until, refresh_until,
-  next_access_hash, next_refresh_hash, next_access_until, next_refresh_until
+  next_access_hash, next_refresh_hash, next_access_until, next_refresh_until,
+  EXISTS (SELECT 1 FROM users u WHERE u.shard = devices.shard AND u.user_id = devices.user_id AND u.suspended_at > 0)
 FROM devices WHERE shard = $1 AND `
 
 const (
@@ -84,7 +85,7 @@ func scanHolder(row pgx.Row) (h account.Holder, err error) {
 	var access, refresh, nextAccess, nextRefresh []byte
 	p, next := &h.Tokens.Current, &h.Tokens.Next
 	err = row.Scan(&h.User, &h.Device, &access, &refresh, &p.AccessUntil, &p.RefreshUntil,
-		&nextAccess, &nextRefresh, &next.AccessUntil, &next.RefreshUntil)
+		&nextAccess, &nextRefresh, &next.AccessUntil, &next.RefreshUntil, &h.Barred)
 	copy(p.Access[:], access)
 	copy(p.Refresh[:], refresh)
 	copy(next.Access[:], nextAccess)

@@ -37,7 +37,9 @@ func (s *Store) InsertUser(ctx context.Context, u account.User, d account.Device
 }
 
 const findUser = `
-SELECT user_id, display_name, avatar_url, phone, password_hash, created_at, active FROM users WHERE shard = $1 AND user_id = $2`
+SELECT ` + userColumns + ` FROM users WHERE shard = $1 AND user_id = $2`
+
+const userColumns = `user_id, display_name, avatar_url, phone, password_hash, created_at, active, suspended_at, moderator`
 
 // FindUser returns an account, active or not.
 func (s *Store) FindUser(ctx context.Context, u id.User) (account.User, error) {
@@ -47,7 +49,7 @@ func (s *Store) FindUser(ctx context.Context, u id.User) (account.User, error) {
 }
 
 func scanUser(row pgx.Row) (u account.User, err error) {
-	err = row.Scan(&u.ID, &u.DisplayName, &u.AvatarURL, &u.Phone, &u.PasswordHash, &u.CreatedAt, &u.Active)
+	err = row.Scan(&u.ID, &u.DisplayName, &u.AvatarURL, &u.Phone, &u.PasswordHash, &u.CreatedAt, &u.Active, &u.SuspendedAt, &u.Moderator)
 	return u, err
 }
 
@@ -92,7 +94,8 @@ func (s *Store) SetPassword(ctx context.Context, p account.NewPassword) (ended [
 }
 
 const deactivateUser = `
-UPDATE users SET active = false, password_hash = '', display_name = '', avatar_url = '', phone = '', last_seen_at = 0
+UPDATE users SET active = false, password_hash = '', display_name = '', avatar_url = '', phone = '', last_seen_at = 0,
+  suspended_at = 0, moderator = false
 WHERE shard = $1 AND user_id = $2 AND password_hash = $3 AND active`
 
 // Deactivate ends the account and every device, clears the profile, keeps the name.

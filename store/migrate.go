@@ -23,6 +23,7 @@ var partitioned = [...]string{
 	"users", "devices", "spent_tokens", "phone_numbers", "registration_tokens",
 	"account_data",
 	"annotations", "reactions", "mentions",
+	"reports", "moderation_actions", "erasures",
 	"events",
 }
 

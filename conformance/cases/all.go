@@ -37,7 +37,7 @@ func All() []*suite.Case {
 		presenceCases(),
 		cursors(), feed(), gaps(), polls(), streams(),
 		opening(), tickets(), live(), badFrames(), staying(), crash(),
-		rates(),
+		rates(), reports(),
 	)
 }
 

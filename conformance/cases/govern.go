@@ -33,7 +33,7 @@ func governing() []*suite.Case {
 }
 
 // edit changes settings.
-func (k *talk) edit(a *actor, body object) *client.Response {
+func (k *talk) change(a *actor, body object) *client.Response {
 	return a.ask(request("PATCH", k.path(""), body))
 }
 
@@ -56,7 +56,7 @@ func setValues(t *suite.T, a, b *actor) {
 		{"ephemeralTimer": 86400}, {"ephemeralTimer": 604800}, {"ephemeralTimer": 7776000}, {"slowMode": 21600}, {"slowMode": 1},
 		{"historyVisibility": "shared"}, {"serverSearch": true},
 	} {
-		must(t, k.edit(a, body), "setting "+client.Compact(body))
+		must(t, k.change(a, body), "setting "+client.Compact(body))
 		for name, value := range body {
 			have := k.see(b).At(name)
 			t.Expect(have.String() == client.Compact(value), "%s is %v, want %s", name, have, client.Compact(value))
@@ -66,10 +66,10 @@ func setValues(t *suite.T, a, b *actor) {
 		{"description": strings.Repeat("d", 2049)}, {"description": "a\u0000b"}, {"avatarUrl": "javascript:alert(1)"}, {"avatarUrl": "https://" + strings.Repeat("a", 2048)},
 		{"ephemeralTimer": 60}, {"ephemeralTimer": -1}, {"ephemeralTimer": 86401}, {"slowMode": 21601}, {"slowMode": -1}, {"historyVisibility": "world"},
 	} {
-		wantCode(t, k.edit(a, body), "invalid_field", "setting "+client.Compact(body))
+		wantCode(t, k.change(a, body), "invalid_field", "setting "+client.Compact(body))
 	}
 	for _, body := range []object{{"description": ""}, {"avatarUrl": ""}, {"ephemeralTimer": 0}, {"slowMode": 0}} {
-		must(t, k.edit(a, body), "clearing")
+		must(t, k.change(a, body), "clearing")
 		for name := range body {
 			have := k.see(b).At(name)
 			t.Expect(!have.Exists() || have.Text() == "" && have.Int() <= 0, "%s is %v after it was cleared", name, have)
@@ -79,10 +79,10 @@ func setValues(t *suite.T, a, b *actor) {
 
 func setSeen(t *suite.T, a, b *actor) {
 	k := a.group(b)
-	must(t, k.edit(a, object{"description": "who may read this", "avatarUrl": "/a.png", "slowMode": 5}), "setting")
+	must(t, k.change(a, object{"description": "who may read this", "avatarUrl": "/a.png", "slowMode": 5}), "setting")
 	at := b.cursor()
 	must(t, k.remove(a, b), "removing")
-	must(t, k.edit(a, object{"description": "not you"}), "setting")
+	must(t, k.change(a, object{"description": "not you"}), "setting")
 	_, conversations, _ := k.collect(b.catchUp(at))
 	for _, see := range append(conversations, k.see(b).Value) {
 		for _, name := range []string{"description", "avatarUrl", "slowMode", "permissions", "pinnedMessageIds"} {
@@ -95,7 +95,7 @@ func setDirect(t *suite.T, a, b *actor) {
 	k := a.direct(b)
 	for i, who := range []*actor{a, b} {
 		value := []int{86400, 0}[i]
-		must(t, k.edit(who, object{"ephemeralTimer": value}), "the timer")
+		must(t, k.change(who, object{"ephemeralTimer": value}), "the timer")
 		have := k.see(a).At("ephemeralTimer")
 		t.Expect(have.Int() == int64(value) || value == 0 && !have.Exists(), "the timer is %v, want %d", have, value)
 	}
@@ -103,7 +103,7 @@ func setDirect(t *suite.T, a, b *actor) {
 	must(t, k.pin(b, id), "pinning")
 	must(t, a.ask(request("DELETE", k.path("/messages/"+id+"/pin"), nil)), "unpinning")
 	for _, body := range []object{{"slowMode": 5}, {"description": "x"}, {"historyVisibility": "shared"}, {"permissions": object{"send": "admin"}}, {"name": "x"}} {
-		wantCode(t, k.edit(a, body), "direct_fixed", "setting "+client.Compact(body))
+		wantCode(t, k.change(a, body), "direct_fixed", "setting "+client.Compact(body))
 	}
 	wantCode(t, k.ban(a, b), "direct_fixed", "a ban")
 	wantCode(t, a.ask(post(k.path("/links"), object{})), "direct_fixed", "a link")
@@ -112,7 +112,7 @@ func setDirect(t *suite.T, a, b *actor) {
 func setSlow(t *suite.T, a, b, c *actor) {
 	k := a.group(b, c)
 	must(t, k.role(a, c, "admin"), "a role")
-	must(t, k.edit(a, object{"slowMode": 3600}), "slow mode")
+	must(t, k.change(a, object{"slowMode": 3600}), "slow mode")
 	sent := message(b.temp(), "one")
 	b.ok(http.StatusCreated, post(k.path("/messages"), sent))
 	b.ok(http.StatusCreated, post(k.path("/messages"), sent)) // No second message.
@@ -126,23 +126,23 @@ func setSlow(t *suite.T, a, b, c *actor) {
 		k.send(a, "an owner need not wait")
 		k.send(c, "an admin need not wait")
 	}
-	must(t, k.edit(a, object{"slowMode": 0}), "slow mode off")
+	must(t, k.change(a, object{"slowMode": 0}), "slow mode off")
 	k.send(b, "three")
 }
 
 func setShared(t *suite.T, a, b, c, d *actor) {
 	k := a.group()
 	k.send(a, "before")
-	must(t, k.edit(a, object{"historyVisibility": "shared"}), "sharing")
+	must(t, k.change(a, object{"historyVisibility": "shared"}), "sharing")
 	k.sendN(a, 2)
 	must(t, k.add(a, b), "adding")
 	wantSeqs(t, k.events(b), 2, 5)
 	t.Expect(k.unread(b) == 0, "what was before the joining counts as unread: %d", k.unread(b))
-	must(t, k.edit(a, object{"historyVisibility": "joined"}), "closing")
+	must(t, k.change(a, object{"historyVisibility": "joined"}), "closing")
 	must(t, k.add(a, c), "adding")
 	wantSeqs(t, k.events(c), 7, 7)
 	wantSeqs(t, k.events(b), 2, 7)
-	must(t, k.edit(a, object{"historyVisibility": "shared"}), "sharing again")
+	must(t, k.change(a, object{"historyVisibility": "shared"}), "sharing again")
 	must(t, k.remove(a, b), "removing")
 	must(t, k.add(a, b, d), "adding")
 	wantSeqs(t, k.events(b), 8, 10)
@@ -156,12 +156,12 @@ func permCapabilities(t *suite.T, a, b, c *actor) {
 	acts := map[string]func() *client.Response{
 		"send":           func() *client.Response { return b.ask(post(k.path("/messages"), message(b.temp(), "x"))) },
 		"invite":         func() *client.Response { return k.add(b, c) },
-		"editInfo":       func() *client.Response { return k.edit(b, object{"description": "x"}) },
+		"editInfo":       func() *client.Response { return k.change(b, object{"description": "x"}) },
 		"pin":            func() *client.Response { return k.pin(b, id) },
 		"remove":         func() *client.Response { return k.remove(b, c) },
 		"ban":            func() *client.Response { return k.ban(b, c) },
 		"manageLinks":    func() *client.Response { return b.ask(post(k.path("/links"), object{})) },
-		"changeSettings": func() *client.Response { return k.edit(b, object{"slowMode": 0}) },
+		"changeSettings": func() *client.Response { return k.change(b, object{"slowMode": 0}) },
 	}
 	see := k.see(b).At("permissions")
 	for capability := range acts {
@@ -170,18 +170,18 @@ func permCapabilities(t *suite.T, a, b, c *actor) {
 	}
 	for _, capability := range []string{"send", "invite", "remove", "editInfo", "pin", "manageLinks", "changeSettings", "ban"} {
 		if capability == "remove" {
-			must(t, k.edit(a, object{"permissions": object{"invite": "member"}}), "permissions")
+			must(t, k.change(a, object{"permissions": object{"invite": "member"}}), "permissions")
 			must(t, k.add(b, c), "adding as a member")
-			must(t, k.edit(a, object{"permissions": object{"invite": "admin"}}), "permissions")
+			must(t, k.change(a, object{"permissions": object{"invite": "admin"}}), "permissions")
 		}
-		must(t, k.edit(a, object{"permissions": object{capability: "admin"}}), "permissions")
+		must(t, k.change(a, object{"permissions": object{capability: "admin"}}), "permissions")
 		wantCode(t, acts[capability](), "insufficient_role", capability+" as a member")
-		must(t, k.edit(a, object{"permissions": object{capability: "member"}}), "permissions")
+		must(t, k.change(a, object{"permissions": object{capability: "member"}}), "permissions")
 		t.Expect(k.see(b).At("permissions", capability).Text() == "member", "%s is %v", capability, k.see(b).At("permissions"))
 		if capability != "remove" && capability != "ban" { // Those are of lower roles only.
 			must(t, acts[capability](), capability+" as a member that has it")
 		}
-		must(t, k.edit(a, object{"permissions": object{capability: "owner"}}), "permissions")
+		must(t, k.change(a, object{"permissions": object{capability: "owner"}}), "permissions")
 		must(t, k.role(a, b, "admin"), "a role")
 		wantCode(t, acts[capability](), "insufficient_role", capability+" as an admin")
 		must(t, k.role(a, b, "member"), "a role")
@@ -193,14 +193,14 @@ func permCapabilities(t *suite.T, a, b, c *actor) {
 
 func permOwners(t *suite.T, a, b *actor) {
 	k := a.group(b)
-	wantCode(t, k.edit(b, object{"permissions": object{"ban": "member"}}), "insufficient_role", "permissions as a member")
+	wantCode(t, k.change(b, object{"permissions": object{"ban": "member"}}), "insufficient_role", "permissions as a member")
 	must(t, k.role(a, b, "admin"), "a role")
-	wantCode(t, k.edit(b, object{"permissions": object{"ban": "member"}}), "insufficient_role", "permissions as an admin")
+	wantCode(t, k.change(b, object{"permissions": object{"ban": "member"}}), "insufficient_role", "permissions as an admin")
 	for _, bad := range []object{{"fly": "member"}, {"send": "king"}, {"send": ""}, {"permissions": "owner"}} {
-		wantCode(t, k.edit(a, object{"permissions": bad}), "invalid_field", "permissions "+client.Compact(bad))
+		wantCode(t, k.change(a, object{"permissions": bad}), "invalid_field", "permissions "+client.Compact(bad))
 	}
 	before := k.see(a).At("headSeq").Int()
-	must(t, k.edit(a, object{"permissions": object{"send": "member"}}), "setting what is set")
+	must(t, k.change(a, object{"permissions": object{"send": "member"}}), "setting what is set")
 	t.Expect(k.see(a).At("headSeq").Int() == before, "setting what is set made an entry")
 }
 
@@ -221,7 +221,7 @@ func ownerTransfer(t *suite.T, a, b, c *actor) {
 
 func expects(t *suite.T, a, b, c *actor) {
 	k := a.group(b)
-	must(t, k.edit(a, object{"name": "first", "slowMode": 5, "expects": 0}), "judging by the newest state")
+	must(t, k.change(a, object{"name": "first", "slowMode": 5, "expects": 0}), "judging by the newest state")
 	for what, in := range map[string]client.Request{
 		"a name":      request("PATCH", k.path(""), object{"name": "second", "expects": 1}),
 		"a setting":   request("PATCH", k.path(""), object{"slowMode": 7, "expects": 1}),
@@ -234,7 +234,7 @@ func expects(t *suite.T, a, b, c *actor) {
 	}
 	wantSeqs(t, k.events(a), 0, 2)
 	k.send(a, "messages change no state")
-	must(t, k.edit(a, object{"name": "third", "expects": 2}), "after a message")
+	must(t, k.change(a, object{"name": "third", "expects": 2}), "after a message")
 }
 
 // demoted sends a demotion and what the demoted one does at the same time, several times.
@@ -255,7 +255,7 @@ func demoted(t *suite.T, a, b, c *actor) {
 			at(b, request("PATCH", k.path(""), object{"description": b.temp()}), &res))
 		must(t, taken, "taking the role")
 		t.Expect(res.Status == http.StatusOK || res.Code() == "insufficient_role", "an act beside a demotion: status %d %s", res.Status, res.Code())
-		wantCode(t, k.edit(b, object{"description": b.temp()}), "insufficient_role", "after the demotion")
+		wantCode(t, k.change(b, object{"description": b.temp()}), "insufficient_role", "after the demotion")
 	}
 	admin := false
 	for _, e := range k.events(a) {
@@ -329,7 +329,7 @@ func banRank(t *suite.T, a, b, c, d *actor) {
 
 func pinWhich(t *suite.T, a, b, c *actor) {
 	k := a.group(b)
-	must(t, k.edit(a, object{"permissions": object{"pin": "member"}}), "permissions")
+	must(t, k.change(a, object{"permissions": object{"pin": "member"}}), "permissions")
 	first, second := k.send(a, "1").At("messageId").Text(), k.send(b, "2").At("messageId").Text()
 	must(t, k.add(a, c), "adding")
 	third := k.send(c, "3").At("messageId").Text()

@@ -131,6 +131,9 @@ func compileOperation(c *jsonschema.Compiler, at string, op *openapi3.Operation)
 	codes, _ := op.Extensions["x-errors"].([]any)
 	for _, code := range codes {
 		o.codes[fmt.Sprint(code)] = true
+		if code == "token_expired" {
+			o.codes["account_suspended"] = true
+		}
 	}
 	for status, r := range op.Responses.Map() {
 		n, err := strconv.Atoi(status)

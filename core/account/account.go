@@ -40,6 +40,8 @@ const ticketLife = 30 * time.Second
 // on the request's goroutine and must not block.
 type Revocations interface {
 	Revoked(user id.User, device id.Device)
+	// Suspended is told that the account may not act any more.
+	Suspended(user id.User)
 }
 
 // Accounts is the one object of this package. Make it with New, and Run it.

@@ -22,7 +22,7 @@ type Credentials struct {
 var errCredentials = fault.New(fault.WrongCredentials, "username and password do not match an active account")
 
 // Login makes tokens for a new device or for a kept one, whose old tokens end. A wrong password and an unknown user take
-// the same work. Faults: invalid_field, wrong_credentials, rate_limited, unavailable.
+// the same work. Faults: invalid_field, wrong_credentials, account_suspended, rate_limited, unavailable.
 func (a *Accounts) Login(ctx context.Context, from netip.Addr, in Credentials) (Session, error) {
 	user, err := a.resolve(in.Username)
 	if err != nil {
@@ -34,6 +34,9 @@ func (a *Accounts) Login(ctx context.Context, from netip.Addr, in Credentials) (
 	u, err := a.prove(ctx, user, "password", in.Password)
 	if err != nil {
 		return Session{}, err
+	}
+	if u.SuspendedAt > 0 {
+		return Session{}, suspended()
 	}
 	pair, s := a.issue(user.Shard(a.cfg.Shards))
 	l := NewLogin{User: user, PasswordHash: u.PasswordHash, Tokens: Tokens{Current: pair}}

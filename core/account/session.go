@@ -13,7 +13,8 @@ import (
 var errToken = fault.New(fault.Unauthenticated, "this server does not know the access token")
 
 // Authenticate tells whose access token it is. It reads the store at most once a minute for a token. The first use of a
-// refreshed pair ends the pair before it. Faults: unauthenticated, token_expired.
+// refreshed pair ends the pair before it. Faults: unauthenticated, token_expired,
+// account_suspended.
 func (a *Accounts) Authenticate(ctx context.Context, token string) (Caller, error) {
 	s, h, ok := parseToken(accessPrefix, token, a.cfg.Shards)
 	if !ok {
@@ -30,6 +31,9 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (Caller, erro
 	}
 	if err != nil {
 		return Caller{}, err
+	}
+	if holder.Barred {
+		return Caller{}, suspended()
 	}
 	if h == holder.Tokens.Next.Access {
 		return a.firstUse(ctx, s, h)
@@ -68,7 +72,7 @@ func (a *Accounts) firstUse(ctx context.Context, s id.Shard, h Hash) (c Caller, 
 }
 
 // Refresh changes a refresh token for a new pair. The token stays good until the new pair is first used; a token that was
-// used up logs its device out. Faults: refresh_invalid.
+// used up logs its device out. Faults: refresh_invalid, account_suspended.
 func (a *Accounts) Refresh(ctx context.Context, token string) (Session, error) {
 	s, h, ok := parseToken(refreshPrefix, token, a.cfg.Shards)
 	if !ok {
@@ -78,6 +82,9 @@ func (a *Accounts) Refresh(ctx context.Context, token string) (Session, error) {
 	var done Change
 	err := a.store.ChangeTokens(ctx, s, h, func(holder Holder) (c Change, err error) {
 		out.Caller = holder.Caller
+		if holder.Barred {
+			return Change{}, suspended()
+		}
 		done, err = holder.refresh(h, pair, a.now())
 		return done, err
 	})

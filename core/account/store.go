@@ -28,6 +28,8 @@ type User struct {
 	PasswordHash string // PHC string; empty once deactivated
 	CreatedAt    int64
 	Active       bool
+	SuspendedAt  int64 // 0 while the account may act
+	Moderator    bool
 }
 
 // Device is one place where a user is logged in. Times are Unix milliseconds.
@@ -95,6 +97,7 @@ type Devices interface {
 type Holder struct {
 	Caller
 	Tokens Tokens // zero if Spent
+	Barred bool   // the account is suspended
 	Spent  bool   // the token is a refresh token that was rotated out
 }
 
@@ -151,6 +154,7 @@ type RegistrationTokens interface {
 // Store is all of it.
 type Store interface {
 	Users
+	Standings
 	Devices
 	TokenStore
 	TicketStore

@@ -65,6 +65,9 @@ func Decide(s *State, p Proposal, l Limits) error {
 	if p.Type == frame.TypeMemberJoin || p.Type == frame.TypeJoinRequest {
 		return decideJoin(s, p, l)
 	}
+	if IsServer(p.Sender) {
+		return decideServer(s, p)
+	}
 	m, ok := s.Member(p.Sender)
 	if !ok && s != nil && s.Create.Visibility == event.Public {
 		return fault.New(fault.InsufficientRole, "only members write in a channel") // Everybody may know that it exists.

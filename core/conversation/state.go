@@ -88,6 +88,9 @@ func (s *State) owners() int {
 
 // Visible tells the range of seq a user may read, given the head. ok is false for those who never were members.
 func (s *State) Visible(u id.User, head int64) (from, to int64, ok bool) {
+	if s != nil && IsServer(u) {
+		return 0, head, true
+	}
 	m, ok := s.Member(u)
 	if !ok {
 		return 0, -1, false

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -191,6 +192,17 @@ func (f *Fanout) Revoke(user id.User, device id.Device, code fault.Code) {
 			s.Revoke(code)
 		}
 	}
+}
+
+// Devices lists the devices of the user's sessions on this node, each once.
+func (f *Fanout) Devices(user id.User) []id.Device {
+	var out []id.Device
+	for _, s := range f.sessions.of(user) {
+		if d := s.Device(); !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // Online tells whether the user has a session on this node.

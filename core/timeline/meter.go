@@ -20,7 +20,7 @@ type Meter interface {
 
 // meter asks whether the sender of p may add one more entry now. Nobody is kept from leaving. spec: ABUSE-RATE-3
 func (t *Timeline) meter(p *pending) error {
-	if t.Meter == nil || p.cmd.Unmetered || p.cmd.Type == frame.TypeMemberLeave {
+	if t.Meter == nil || p.cmd.Unmetered || conversation.IsServer(p.cmd.Sender) || p.cmd.Type == frame.TypeMemberLeave {
 		return nil
 	}
 	var group id.Conversation

@@ -29,6 +29,9 @@ func (b builder) operation(method, template string, op *openapi3.Operation) (*op
 	codes, _ := op.Extensions["x-errors"].([]any)
 	for _, c := range codes {
 		o.codes[fmt.Sprint(c)] = true
+		if c == "token_expired" {
+			o.codes["account_suspended"] = true
+		}
 	}
 	if err := b.params(o, op); err != nil {
 		return nil, err

@@ -54,6 +54,8 @@ const (
 	UnknownMessage Code = "unknown_message"
 	// UnknownUser: No such user, or one on a server this one does not reach.
 	UnknownUser Code = "unknown_user"
+	// UnknownReport: No such report, or it was erased when its time was over.
+	UnknownReport Code = "unknown_report"
 	// UnknownDevice: The account has no such device.
 	UnknownDevice Code = "unknown_device"
 	// UnknownKey: The account keeps no value under this key.
@@ -120,6 +122,8 @@ const (
 	DeviceRemoved Code = "device_removed"
 	// AccountDeactivated: The account is deactivated.
 	AccountDeactivated Code = "account_deactivated"
+	// AccountSuspended: The account is suspended by the operator of its server.
+	AccountSuspended Code = "account_suspended"
 )
 
 var catalogue = map[Code]Info{
@@ -147,6 +151,7 @@ var catalogue = map[Code]Info{
 	LinkInvalid:              {Status: 404, Close: 0, Retry: "never", Meaning: "No such invite link: the token is damaged, was made up, or its conversation or link is not known."},
 	UnknownMessage:           {Status: 404, Close: 0, Retry: "never", Meaning: "No such message in the part of the conversation this account may read."},
 	UnknownUser:              {Status: 404, Close: 0, Retry: "never", Meaning: "No such user, or one on a server this one does not reach."},
+	UnknownReport:            {Status: 404, Close: 0, Retry: "never", Meaning: "No such report, or it was erased when its time was over."},
 	UnknownDevice:            {Status: 404, Close: 0, Retry: "never", Meaning: "The account has no such device."},
 	UnknownKey:               {Status: 404, Close: 0, Retry: "never", Meaning: "The account keeps no value under this key."},
 	MethodNotAllowed:         {Status: 405, Close: 0, Retry: "never", Meaning: "The resource does not know this method."},
@@ -180,9 +185,10 @@ var catalogue = map[Code]Info{
 	SlowReader:               {Status: 503, Close: 4100, Retry: "after_resync", Meaning: "The client reads slower than frames arrive; connect again and sync with the last cursor."},
 	DeviceRemoved:            {Status: 401, Close: 4500, Retry: "after_login", Meaning: "The device was removed, logged out, or its tokens were revoked."},
 	AccountDeactivated:       {Status: 401, Close: 4501, Retry: "never", Meaning: "The account is deactivated."},
+	AccountSuspended:         {Status: 401, Close: 4502, Retry: "never", Meaning: "The account is suspended by the operator of its server."},
 }
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, DirectFixed, QuotaExceeded, TooManySubscriptions, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, DirectFixed, QuotaExceeded, TooManySubscriptions, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
 }

@@ -71,7 +71,10 @@ func (u User) Username() string { n, _, _ := strings.Cut(string(u), "@"); return
 func (u User) Server() Server { _, s, _ := strings.Cut(string(u), "@"); return Server(s) }
 
 // NewDevice makes a fresh device id.
-func NewDevice() Device { return Device(ulid.MustNew(ulid.Now(), rand.Reader).String()) }
+func NewDevice() Device { return Device(NewULID()) }
+
+// NewULID makes the id of something that is listed by its time, such as a report.
+func NewULID() string { return ulid.MustNew(ulid.Now(), rand.Reader).String() }
 
 // ParseDevice checks a device id.
 func ParseDevice(s string) (Device, error) {

@@ -64,6 +64,9 @@ func (r *reader) check(c Config) {
 		r.wrong("groups.maxMembers", "%d is not between 2 and 1024", n)
 	}
 	r.checkLimits(c.Limits)
+	if n := c.Moderation.ReportDays; n < 1 || n > 3650 {
+		r.wrong("moderation.reportDays", "%d is not between 1 and 3650", n)
+	}
 	r.checkChoice("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	r.checkChoice("log.format", c.Log.Format, "text", "json")
 	if c.Metrics.Listen != "" {

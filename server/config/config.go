@@ -23,6 +23,7 @@ type Config struct {
 	Registration Registration `yaml:"registration"`
 	Groups       Groups       `yaml:"groups"`
 	Limits       Limits       `yaml:"limits"`
+	Moderation   Moderation   `yaml:"moderation"`
 	Log          Log          `yaml:"log"`
 	Metrics      Metrics      `yaml:"metrics"`
 }
@@ -65,7 +66,13 @@ type Limits struct {
 	GroupMessagesPerMinute int `yaml:"groupMessagesPerMinute" doc:"Messages, edits, reactions and deletions that one user may make in one group in a minute; 0 for no limit."`
 	NewcomerConversations  int `yaml:"newcomerConversations" doc:"Conversations that one account may create in a day while it is younger than a day; 0 for no limit."`
 	ConversationsPerDay    int `yaml:"conversationsPerDay" doc:"Conversations that one user may create in a day; 0 for no limit."`
+	ReportsPerDay          int `yaml:"reportsPerDay" doc:"Reports that one user may make in a day; 0 for no limit."`
 	LookupsPerMinute       int `yaml:"lookupsPerMinute" doc:"Names that may be looked up in a minute by one user and from one address; 0 for no limit."`
+}
+
+// Moderation says how long what moderators need is kept.
+type Moderation struct {
+	ReportDays int `yaml:"reportDays" doc:"Days after which a report is erased with its proof, from 1 to 3650."`
 }
 
 // Log says what is written to the standard error output.
@@ -87,8 +94,10 @@ func Default() Config {
 		DataDir:    "data",
 		Database:   Database{Shards: 16},
 		Groups:     Groups{MaxMembers: 500},
+		Moderation: Moderation{ReportDays: 90},
 		Limits: Limits{
 			MessagesPerMinute: 200, GroupMessagesPerMinute: 30, NewcomerConversations: 10, ConversationsPerDay: 500, LookupsPerMinute: 120,
+			ReportsPerDay: 20,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -93,7 +93,8 @@ database:
 registration: {mode: open, allowOpen: true, tokensFile: %q}
 trustedProxies: 127.0.0.1, 10.0.0.0/8
 groups: {maxMembers: 1024}
-limits: {messagesPerMinute: 1, groupMessagesPerMinute: 2, newcomerConversations: 3, conversationsPerDay: 4, lookupsPerMinute: 5}
+limits: {messagesPerMinute: 1, groupMessagesPerMinute: 2, newcomerConversations: 3, conversationsPerDay: 4, lookupsPerMinute: 5, reportsPerDay: 6}
+moderation: {reportDays: 7}
 log: {level: debug, format: json}
 metrics: {listen: ":9090"}
 `, dsn, tokens))
@@ -104,7 +105,8 @@ metrics: {listen: ":9090"}
 			{DSN: "postgres://a", Shards: Range{0, 6}}, {DSN: "postgres://b", DSNFile: dsn, Shards: Range{7, 7}},
 		}},
 		Registration: Registration{Mode: ModeOpen, AllowOpen: true, TokensFile: tokens},
-		Limits:       Limits{1, 2, 3, 4, 5},
+		Limits:       Limits{1, 2, 3, 4, 6, 5},
+		Moderation:   Moderation{ReportDays: 7},
 		Groups:       Groups{MaxMembers: 1024}, Log: Log{Level: "debug", Format: "json"}, Metrics: Metrics{Listen: ":9090"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -148,6 +148,8 @@ func (r revocations) Revoked(u id.User, d id.Device) {
 	r.out.Revoke(u, d, code)
 }
 
+func (r revocations) Suspended(u id.User) { r.out.Revoke(u, "", fault.AccountSuspended) }
+
 // Address is where HTTP is served.
 func (h *Homeserver) Address() string { return h.listener.Addr().String() }
 
@@ -177,6 +179,8 @@ func (h *Homeserver) Run(ctx context.Context) error {
 	}
 	middle.Go(func() error { return h.fanout.Run(middleCtx) })
 	middle.Go(func() error { return h.accounts.Run(middleCtx) })
+	middle.Go(func() error { return h.watchAccounts(middleCtx) })
+	middle.Go(func() error { return h.sweepReports(middleCtx) })
 	doors := h.serve()
 
 	var err error

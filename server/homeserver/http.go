@@ -22,7 +22,6 @@ import (
 	"parley.chat/core/conversation"
 	"parley.chat/core/search"
 	"parley.chat/protocol/canonical"
-	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 	wire "parley.chat/protocol/rest"
 	"parley.chat/store"
@@ -40,13 +39,14 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	conversations.Created = h.creations()
 	presence := &op.Presence{Presence: h.presence, Conversations: conversations}
 	live := audience{h.fanout, h.channels}
-	h.door = &session.Door{Conversations: conversations, Presence: presence, Feed: h.feed, Registry: live, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: still(accounts), Log: h.part("session")}
+	h.door = &session.Door{Conversations: conversations, Presence: presence, Feed: h.feed, Registry: live, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: h.still, Log: h.part("session")}
 	h.polls = newPolls(live)
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
 	routes = append(routes, rest.PersonalRoutes(conversations)...)
 	routes = append(routes, rest.SearchRoutes(conversations)...)
 	routes = append(routes, rest.PresenceRoutes(presence)...)
+	routes = append(routes, rest.ModerationRoutes(h.moderation(conversations))...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.polls, h.door, accounts, accounts)...)
 	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway,
 		Lookups: h.lookups(), TrustedProxies: h.proxies(),
@@ -74,22 +74,6 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(h.part("http").Handler(), slog.LevelDebug),
-	}
-}
-
-// still tells whether a device exists.
-func still(accounts *op.Accounts) func(context.Context, op.Caller) error {
-	return func(ctx context.Context, c op.Caller) error {
-		list, err := accounts.Devices(ctx, c)
-		if err != nil {
-			return err
-		}
-		for _, d := range list.Devices {
-			if d.DeviceID == string(c.Device) {
-				return nil
-			}
-		}
-		return fault.New(fault.DeviceRemoved, "this device was removed or logged out")
 	}
 }
 

@@ -45,6 +45,6 @@ func (h *Homeserver) limits() map[string]int64 {
 		"contentBytes": op.MaxContent, "groupMembers": int64(h.cfg.Groups.MaxMembers), "socketsPerDevice": session.SocketsPerDevice,
 		"messagesPerMinute": int64(l.MessagesPerMinute), "groupMessagesPerMinute": int64(l.GroupMessagesPerMinute),
 		"newcomerConversations": int64(l.NewcomerConversations), "conversationsPerDay": int64(l.ConversationsPerDay),
-		"lookupsPerMinute": int64(l.LookupsPerMinute),
+		"lookupsPerMinute": int64(l.LookupsPerMinute), "reportsPerDay": int64(l.ReportsPerDay),
 	}
 }

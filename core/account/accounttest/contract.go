@@ -47,6 +47,9 @@ func Run(t *testing.T, open Open) {
 		"Ticket_IsGoodOnceForItsOrigin":            ticket,
 		"Ticket_ExpiresAndEndsWithItsDevice":       ticketEnds,
 		"Ticket_OneOfManyRedeems":                  ticketConcurrent,
+		"Suspend_KeepsFromActingUntilLifted":       suspension,
+		"ResetPassword_EndsEveryDevice":            passwordReset,
+		"ListUsers_InOrderModeratorsAmongThem":     usersListed,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}

@@ -15,7 +15,7 @@ func (m *Memory) FindAccess(_ context.Context, _ id.Shard, h account.Hash) (acco
 	defer m.mu.Unlock()
 	for c, d := range m.devices {
 		if d.tokens.Current.Access == h || d.tokens.Next.Access == h {
-			return account.Holder{Caller: c, Tokens: d.tokens}, nil
+			return account.Holder{Caller: c, Tokens: d.tokens, Barred: m.users[c.User].SuspendedAt > 0}, nil
 		}
 	}
 	return account.Holder{}, account.ErrNotFound
@@ -51,7 +51,7 @@ func (m *Memory) holder(h account.Hash) (account.Holder, bool) {
 		t := d.tokens
 		switch h {
 		case t.Current.Access, t.Current.Refresh, t.Next.Access, t.Next.Refresh:
-			return account.Holder{Caller: c, Tokens: t}, true
+			return account.Holder{Caller: c, Tokens: t, Barred: m.users[c.User].SuspendedAt > 0}, true
 		}
 	}
 	s, ok := m.spent[h]

@@ -90,6 +90,9 @@ func (r *Revocations) Revoked(u id.User, d id.Device) {
 	r.told = append(r.told, account.Caller{User: u, Device: d})
 }
 
+// Suspended implements account.Revocations.
+func (r *Revocations) Suspended(u id.User) { r.Revoked(u, "suspended") }
+
 // Told tells whether the device, or all devices of its user if it is empty, were revoked, and forgets it.
 func (r *Revocations) Told(u id.User, d id.Device) bool {
 	r.mu.Lock()
