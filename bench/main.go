@@ -29,6 +29,7 @@ type options struct {
 	size    int
 	seconds int
 	idle    int
+	channel int
 }
 
 func run(ctx context.Context, args []string) error {
@@ -40,6 +41,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.size, "size", 100, "bytes of text in a message")
 	flags.IntVar(&o.seconds, "seconds", 10, "how long to measure, after two seconds of warming up")
 	flags.IntVar(&o.idle, "idle", 0, "instead: connect so many sockets and print their memory")
+	flags.IntVar(&o.channel, "channel", 0, "instead: post to a channel with so many subscribers and to one with 1,000, and compare")
 	_ = flags.Parse(args)
 
 	srv, err := start(ctx, o.binary)
@@ -49,6 +51,9 @@ func run(ctx context.Context, args []string) error {
 	defer srv.stop()
 	if o.idle > 0 {
 		return idle(ctx, srv, o.idle)
+	}
+	if o.channel > 0 {
+		return channels(ctx, srv, o.channel, o)
 	}
 	pairs, err := makePairs(ctx, srv.url, o.pairs)
 	if err != nil {

@@ -69,7 +69,7 @@ func post(ctx context.Context, url, token string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -118,16 +118,20 @@ func (p *pair) run(ctx context.Context, o options) {
 		case <-ctx.Done():
 			return
 		}
-		p.number++
-		tempID := strconv.Itoa(p.number)
-		p.mu.Lock()
-		p.at[tempID] = time.Now()
-		p.mu.Unlock()
-		msg := fmt.Sprintf(`{"type":"send_message","data":{"tempId":%q,"conversationId":%q,"contentType":"text","content":%q}}`, tempID, p.conversation, text)
-		if p.from.Write(ctx, websocket.MessageText, []byte(msg)) != nil {
+		if p.send(ctx, text) != nil {
 			return
 		}
 	}
+}
+
+func (p *pair) send(ctx context.Context, text string) error {
+	p.number++
+	tempID := strconv.Itoa(p.number)
+	p.mu.Lock()
+	p.at[tempID] = time.Now()
+	p.mu.Unlock()
+	msg := fmt.Sprintf(`{"type":"send_message","data":{"tempId":%q,"conversationId":%q,"contentType":"text","content":%q}}`, tempID, p.conversation, text)
+	return p.from.Write(ctx, websocket.MessageText, []byte(msg))
 }
 
 func (p *pair) acks(ctx context.Context, tokens chan<- struct{}) {
