@@ -69,7 +69,7 @@ func post(ctx context.Context, url, token string, in, out any) error {
 	if err != nil {
 		return err
 	}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
