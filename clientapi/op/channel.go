@@ -177,6 +177,35 @@ func (o *Conversations) Subscribe(ctx context.Context, c Caller, conversationID 
 	return o.Get(ctx, c, conversationID)
 }
 
+// channelLink refuses what an invite link of a channel cannot do: who comes by it makes no entry that could be counted or asked
+// about. spec: CHAN-LINK-2
+func channelLink(s *conversation.State, in rest.CreateLink) error {
+	switch {
+	case s.Type() != event.Channel:
+		return nil
+	case in.MaxUses != 0:
+		return fault.Invalid("maxUses", "an invite link of a channel is used as often as it is")
+	case in.NeedsApproval:
+		return fault.Invalid("needsApproval", "an invite link of a channel lets in at once")
+	}
+	return nil
+}
+
+// subscribeByLink makes the bearer of a channel's link a subscriber. spec: CHAN-LINK-1
+func (o *Conversations) subscribeByLink(ctx context.Context, c Caller, b bearer) (frame.Conversation, error) {
+	err := b.view.State.TryLink(b.link, c.User, o.Timeline.Clock().UnixMilli())
+	if err == nil {
+		err = o.Channels.Subscribe(ctx, b.view, c.User, true, false)
+	}
+	switch {
+	case fault.Is(err, fault.UnknownConversation):
+		return frame.Conversation{}, fault.New(fault.Banned, "you are banned from this channel")
+	case err != nil && !fault.Is(err, fault.AlreadyMember):
+		return frame.Conversation{}, err
+	}
+	return o.Get(ctx, c, string(b.view.State.ID))
+}
+
 // Unsubscribe ends the caller's subscription, if there is one. Faults: unknown_conversation.
 func (o *Conversations) Unsubscribe(ctx context.Context, c Caller, conversationID string) error {
 	v, r, err := o.reading(ctx, c, conversationID)

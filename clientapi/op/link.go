@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 
+	"parley.chat/core/channel"
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/canonical"
@@ -19,6 +20,9 @@ import (
 func (o *Conversations) CreateLink(ctx context.Context, c Caller, conversationID string, in rest.CreateLink) (rest.Link, error) {
 	s, err := o.permitted(ctx, c, conversationID, conversation.CanManageLinks)
 	if err != nil {
+		return rest.Link{}, err
+	}
+	if err := channelLink(s, in); err != nil {
 		return rest.Link{}, err
 	}
 	var linkID [conversation.LinkIDSize]byte
@@ -129,6 +133,10 @@ func (o *Conversations) JoinLink(ctx context.Context, c Caller, in rest.LinkToke
 		return out, false, err
 	}
 	conv := b.view.State.ID
+	if channel.IsChannel(b.view) {
+		out, err = o.subscribeByLink(ctx, c, b)
+		return out, false, err
+	}
 	p := conversation.Proposal{Type: frame.TypeMemberJoin, Change: frame.Change{LinkID: b.link.ID}, SecretHash: b.secret}
 	if b.link.NeedsApproval {
 		p.Type = frame.TypeJoinRequest

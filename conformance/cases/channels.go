@@ -17,6 +17,7 @@ func channelCases() []*suite.Case {
 	a.add("CHANNEL-CREATE", "a channel has a name, a visibility, and few members", "CHAN-CREATE-1 CHAN-CREATE-2 CHAN-CREATE-3 CHAN-CREATE-4", channelCreate)
 	a.add("CHANNEL-SUBSCRIBE", "subscribing and ending it do no more when done twice", "CHAN-SUB-1 CHAN-SUB-3 CHAN-SUB-6 CHAN-SUB-7", channelSubscribe)
 	a.add("CHANNEL-PRIVATE", "a private channel is there for whom its owners let in", "CHAN-SUB-2 CHAN-READ-2 CHAN-ADMIN-2", channelPrivate)
+	a.add("CHANNEL-LINK", "an invite link of a channel makes subscribers", "CHAN-LINK-1 CHAN-LINK-2", channelLink)
 	a.add("CHANNEL-MEMBER", "a member who subscribes stays a member", "CHAN-SUB-4", channelMember)
 	a.add("CHANNEL-READ", "readers see the whole log", "CHAN-READ-1", channelRead)
 	a.add("CHANNEL-WRITE", "readers do not write", "CHAN-WRITE-1", channelWrite)
@@ -121,6 +122,22 @@ func channelPrivate(t *suite.T, a, b, c *actor) {
 	k.subscribe(b)
 	wantSeqs(t, k.events(b), 0, 0)
 	c.refused("unknown_conversation", get(k.path("")))
+}
+
+func channelLink(t *suite.T, a, b *actor) {
+	k := a.channel("private")
+	for _, body := range []object{{"maxUses": 3}, {"needsApproval": true}} {
+		a.refused("invalid_field", post(k.path("/links"), body))
+	}
+	token := a.ok(http.StatusCreated, post(k.path("/links"), object{})).At("token").Text()
+	for range 2 {
+		res := b.ok(http.StatusOK, post("/links/join", object{"token": token}))
+		t.Expect(res.At("membership").Text() == "subscribed" && res.At("memberCount").Int() == 1, "the bearer is %v", res.Value)
+	}
+	t.Expect(k.see(a).At("subscriberCount").Int() == 1, "there are %v subscribers", k.see(a).At("subscriberCount"))
+	wantSeqs(t, k.events(b), 0, 1)
+	a.ok(http.StatusNoContent, request("DELETE", k.path("/subscribers/"+b.id+"?ban=true"), nil))
+	b.refused("banned", post("/links/join", object{"token": token}))
 }
 
 func channelMember(t *suite.T, a, b *actor) {

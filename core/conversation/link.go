@@ -70,6 +70,9 @@ func decideJoin(s *State, p Proposal, l Limits) error {
 	if err != nil {
 		return err
 	}
+	if s.Type() == event.Channel {
+		return fault.New(fault.InsufficientRole, "an invite link of a channel makes no members")
+	}
 	if p.Type == frame.TypeJoinRequest && s.Info.Requested(p.Sender) && !s.Info.Banned(p.Sender) {
 		return unchanged("linkId")
 	}
