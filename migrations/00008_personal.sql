@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- +goose Up
--- What belongs to one user. prefs are the member's own settings of a conversation; prefs_mark is shards.mark when they last changed.
-ALTER TABLE members ADD COLUMN prefs jsonb, ADD COLUMN prefs_mark bigint NOT NULL DEFAULT 0;
+-- What belongs to one user. prefs are the member's own settings of a conversation, as JSON. The marks are
+-- shards.mark when they last changed, and when the delivered pointer last moved, which is told also of those who hide what they read.
+ALTER TABLE members ADD COLUMN prefs text, ADD COLUMN prefs_mark bigint NOT NULL DEFAULT 0, ADD COLUMN delivered_mark bigint NOT NULL DEFAULT 0;
 
 -- data_version counts the changes of a user's account data; what was forgotten up to data_pruned cannot be told one by one.
 ALTER TABLE users ADD COLUMN data_version bigint NOT NULL DEFAULT 0, ADD COLUMN data_pruned bigint NOT NULL DEFAULT 0;

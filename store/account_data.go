@@ -134,7 +134,7 @@ func (s *Store) ListItems(ctx context.Context, u id.User, kind, after string, li
 }
 
 // ItemsSince implements account.DataStore.
-func (s *Store) ItemsSince(ctx context.Context, u id.User, since int64, limit, size int) ([]account.Item, bool, error) {
+func (s *Store) ItemsSince(ctx context.Context, u id.User, since int64, limit int) ([]account.Item, bool, error) {
 	pool, n := s.userPool(u)
 	var pruned int64
 	err := pool.QueryRow(ctx, `SELECT data_pruned FROM users WHERE shard = $1 AND user_id = $2`, n, u).Scan(&pruned)
@@ -150,11 +150,6 @@ func (s *Store) ItemsSince(ctx context.Context, u id.User, since int64, limit, s
 		since, where = 0, `AND version > $3 AND value IS NOT NULL ORDER BY version LIMIT $4`
 	}
 	out, err := s.items(ctx, u, where, since, limit)
-	for i, it := range out {
-		if size -= len(it.Value) + len(it.Key); size < 0 && i > 0 {
-			return out[:i], reset, err
-		}
-	}
 	return out, reset, err
 }
 

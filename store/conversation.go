@@ -152,7 +152,7 @@ func (l *loader) row(ctx context.Context, c id.Conversation) error {
 }
 
 func (l *loader) members(ctx context.Context) error {
-	q := fmt.Sprintf(`SELECT user_id, role, membership, joined_seq, from_seq, joined_at, coalesce(left_seq, -1), left_name, left_count, delivered_seq, read_seq, read_count, mark, prefs_mark, prefs,
+	q := fmt.Sprintf(`SELECT user_id, role, membership, joined_seq, from_seq, joined_at, coalesce(left_seq, -1), left_name, left_count, delivered_seq, read_seq, read_count, mark, delivered_mark, prefs_mark, prefs,
 		greatest((SELECT max(seq) FROM mentions_s%[1]d x WHERE x.shard = %[1]d AND x.conv = m.conv AND x.user_id = m.user_id),
 		         (SELECT max(seq) FROM mentions_s%[1]d x WHERE x.shard = %[1]d AND x.conv = $1 AND x.user_id = ''), 0)
 		FROM members_s%[1]d m WHERE conv = $1`, l.shard)
@@ -164,7 +164,7 @@ func (l *loader) members(ctx context.Context) error {
 	var m conversation.Member
 	var p timeline.Pointer
 	var prefs []byte
-	_, err = pgx.ForEachRow(rows, []any{&u, &m.Role, &m.Membership, &m.JoinedSeq, &m.FromSeq, &m.JoinedAt, &m.LeftSeq, &m.LeftName, &m.LeftCount, &p.Delivered, &p.Read, &p.ReadCount, &p.Mark, &p.PrefsMark, &prefs, &p.Mentioned}, func() (err error) {
+	_, err = pgx.ForEachRow(rows, []any{&u, &m.Role, &m.Membership, &m.JoinedSeq, &m.FromSeq, &m.JoinedAt, &m.LeftSeq, &m.LeftName, &m.LeftCount, &p.Delivered, &p.Read, &p.ReadCount, &p.Mark, &p.DeliveredMark, &p.PrefsMark, &prefs, &p.Mentioned}, func() (err error) {
 		if p.Prefs, err = parsePrefs(prefs); err != nil {
 			return err
 		}

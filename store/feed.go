@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"parley.chat/core/feed"
-	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
@@ -71,17 +70,4 @@ func (s *Store) SeqAt(ctx context.Context, n id.Shard, conv, pos, low, high int6
 		return 0, fmt.Errorf("find a seq by pos: %w", err)
 	}
 	return seq, nil
-}
-
-// Receipts implements feed.Log.
-func (s *Store) Receipts(ctx context.Context, n id.Shard, conv int64, c id.Conversation, since int64) ([]frame.Receipt, error) {
-	q := fmt.Sprintf(`SELECT user_id, delivered_seq, read_seq FROM members_s%d WHERE conv = $1 AND mark > $2 AND membership = 'joined' ORDER BY user_id`, n)
-	rows, err := s.pool(n).Query(ctx, q, conv, since)
-	if err != nil {
-		return nil, fmt.Errorf("read receipts: %w", err)
-	}
-	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (frame.Receipt, error) {
-		out := frame.Receipt{ConversationID: string(c)}
-		return out, r.Scan(&out.UserID, &out.DeliveredSeq, &out.ReadSeq)
-	})
 }

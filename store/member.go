@@ -13,7 +13,7 @@ import (
 const upsertMembersSQL = `
 INSERT INTO members AS m (shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, delivered_seq, read_seq, read_count, prefs)
 SELECT shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, joined_seq, joined_seq, read_count, prefs
-  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::int[], $12::bigint[], $13::jsonb[])
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::int[], $12::bigint[], $13::text[])
        AS b(shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, read_count, left_name, left_count, from_seq, prefs)
 ON CONFLICT (shard, conv, user_id) DO UPDATE
    SET role = excluded.role, membership = excluded.membership, joined_seq = excluded.joined_seq, from_seq = excluded.from_seq, joined_at = excluded.joined_at, left_seq = excluded.left_seq,
@@ -72,9 +72,10 @@ const flushPointsSQL = `
 UPDATE members m
    SET delivered_seq = greatest(m.delivered_seq, b.delivered_seq),
        read_seq = greatest(m.read_seq, b.read_seq), read_count = greatest(m.read_count, b.read_count),
-       mark = CASE WHEN b.mark > 0 THEN b.mark ELSE m.mark END
-  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-       AS b(shard, conv, user_id, delivered_seq, read_seq, read_count, mark)
+       mark = CASE WHEN b.mark > 0 THEN b.mark ELSE m.mark END,
+       delivered_mark = CASE WHEN b.mark > 0 AND b.delivered THEN b.mark ELSE m.delivered_mark END
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[])
+       AS b(shard, conv, user_id, delivered_seq, read_seq, read_count, mark, delivered)
  WHERE m.shard = b.shard AND m.conv = b.conv AND m.user_id = b.user_id`
 
 func queuePoints(batch *pgx.Batch, rows []timeline.PointRow) {
@@ -85,9 +86,10 @@ func queuePoints(batch *pgx.Batch, rows []timeline.PointRow) {
 	shards, users := make([]id.Shard, n), make([]string, n)
 	conv, delivered, read := make([]int64, n), make([]int64, n), make([]int64, n)
 	count, marks := make([]int64, n), make([]int64, n)
+	told := make([]bool, n)
 	for i, r := range rows {
-		shards[i], conv[i], users[i] = r.Shard, r.Conv, string(r.User)
+		shards[i], conv[i], users[i], told[i] = r.Shard, r.Conv, string(r.User), r.ToldDelivered
 		delivered[i], read[i], count[i], marks[i] = r.Delivered, r.Read, r.ReadCount, r.Mark
 	}
-	batch.Queue(flushPointsSQL, shards, conv, users, delivered, read, count, marks)
+	batch.Queue(flushPointsSQL, shards, conv, users, delivered, read, count, marks, told)
 }

@@ -5,7 +5,6 @@ package store
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,7 +14,7 @@ import (
 
 const flushPrefsSQL = `
 UPDATE members m SET prefs = b.prefs, prefs_mark = b.mark
-  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::jsonb[], $5::bigint[]) AS b(shard, conv, user_id, prefs, mark)
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) AS b(shard, conv, user_id, prefs, mark)
  WHERE m.shard = b.shard AND m.conv = b.conv AND m.user_id = b.user_id`
 
 // queuePrefs writes members' own settings; there is one row for a member in a batch.
@@ -32,7 +31,7 @@ func queuePrefs(batch *pgx.Batch, rows []timeline.PrefsRow) {
 	batch.Queue(flushPrefsSQL, shards, conv, users, prefs, marks)
 }
 
-// prefsText is nil for none. Drafts are text of people: jsonb knows no NUL.
+// prefsText is nil for none.
 func prefsText(p *timeline.Prefs) *string {
 	if p == nil {
 		return nil
@@ -41,7 +40,7 @@ func prefsText(p *timeline.Prefs) *string {
 	if err != nil {
 		return nil // It cannot be: the fields are strings and numbers.
 	}
-	text := strings.ReplaceAll(string(raw), `\u0000`, "")
+	text := string(raw)
 	return &text
 }
 

@@ -62,6 +62,12 @@ func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConv
 	if err != nil {
 		return out, false, err
 	}
+	others := slices.DeleteFunc(slices.Clone(members), func(u id.User) bool { return u == c.User })
+	if create.Type != event.Direct {
+		if err := o.mayAdd(ctx, c, others); err != nil {
+			return out, false, err
+		}
+	}
 	raw, err := create.Canonical()
 	if err != nil {
 		return out, false, err
@@ -74,6 +80,9 @@ func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConv
 				if undo != nil {
 					undo()
 				}
+				if err := o.accept(ctx, c, conv); err != nil { // Who makes it wants it.
+					return out, true, err
+				}
 				out, err = o.Get(ctx, c, string(conv))
 				return out, true, err
 			}
@@ -83,15 +92,19 @@ func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConv
 				return out, false, err
 			}
 		}
-		_, err = o.append(ctx, c, conv, timeline.Command{
-			Proposal: conversation.Proposal{Type: frame.TypeCreate, Create: create}, Content: raw,
-		})
+		cmd := timeline.Command{Proposal: conversation.Proposal{Type: frame.TypeCreate, Create: create}, Content: raw}
+		if create.Type == event.Direct {
+			if cmd.Prefs, cmd.Still, err = o.consent(ctx, c, others[0]); err != nil {
+				return out, false, err
+			}
+		}
+		_, err = o.append(ctx, c, conv, cmd)
 		if err == nil {
 			out, err = o.Get(ctx, c, string(conv))
 			return out, false, err
 		}
 		// The other one of the pair was first; its event shows once it is committed, or was not made.
-		if !fault.Is(err, fault.AlreadyMember) {
+		if !fault.Is(err, fault.AlreadyMember) && !errors.Is(err, timeline.ErrOutdated) {
 			return out, false, err
 		}
 		if !pause(ctx) {
@@ -253,11 +266,11 @@ func (o *Conversations) Get(ctx context.Context, c Caller, conversationID string
 	if r != nil {
 		return o.readerSummary(ctx, c, v, r)
 	}
-	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
+	pointers, err := o.Feed.Pointers(ctx, v, c.User)
 	if err != nil {
 		return frame.Conversation{}, err
 	}
-	out, err := o.Feed.Summary(ctx, v, c.User, pointers)
+	out, err := o.Feed.Conversation(ctx, v, c.User, pointers)
 	if err != nil {
 		return out, err
 	}

@@ -55,6 +55,9 @@ func (o *Conversations) List(ctx context.Context, c Caller, cursor string, limit
 		if err != nil {
 			return out, err
 		}
+		if one.IsHidden {
+			continue
+		}
 		out.Conversations = append(out.Conversations, one)
 		out.NextCursor = strconv.FormatInt(item.time, 10) + "." + string(item.id)
 	}

@@ -29,7 +29,11 @@ func (o *Conversations) Members(ctx context.Context, c Caller, conversationID, c
 	if err != nil {
 		return out, err
 	}
-	for _, u := range joined(v) {
+	users := joined(v)
+	if err := o.Feed.Seen(ctx, v, c.User, pointers, users); err != nil {
+		return out, err
+	}
+	for _, u := range users {
 		if string(u) <= cursor {
 			continue
 		}
@@ -76,6 +80,9 @@ func (o *Conversations) AddMembers(ctx context.Context, c Caller, conversationID
 	}
 	for _, u := range change.UserIDs {
 		if err := o.exists(ctx, id.User(u)); err != nil {
+			return frame.Conversation{}, err
+		}
+		if err := o.mayAdd(ctx, c, []id.User{id.User(u)}); err != nil {
 			return frame.Conversation{}, err
 		}
 	}
@@ -143,8 +150,11 @@ func (o *Conversations) EditMember(ctx context.Context, c Caller, conversationID
 	if v, err = o.visible(ctx, c, conversationID); err != nil {
 		return rest.Member{}, err
 	}
-	p, err := o.Timeline.Pointer(ctx, v.State.ID, u)
-	return member(v, u, p), err
+	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
+	if err == nil {
+		err = o.Feed.Seen(ctx, v, c.User, pointers, []id.User{u})
+	}
+	return member(v, u, pointers[u]), err
 }
 
 // target is the joined member a path names.

@@ -200,15 +200,15 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 	if in.BeforeSeq != NoBound {
 		r.To = min(to, in.BeforeSeq-1)
 	}
-	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, r)
+	pointers, err := o.Feed.Pointers(ctx, v, c.User)
 	if err != nil {
 		return out, err
 	}
-	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
+	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, feed.AsSeen(r, v, pointers[c.User]))
 	if err != nil {
 		return out, err
 	}
-	records, err := o.Feed.Records(v, c.User, pointers, events)
+	records, err := o.shownTo(ctx, c, v, pointers, events)
 	if err != nil {
 		return out, err
 	}

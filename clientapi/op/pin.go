@@ -96,11 +96,7 @@ func (o *Conversations) Pins(ctx context.Context, c Caller, conversationID, curs
 	if err != nil {
 		return out, err
 	}
-	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
-	if err != nil {
-		return out, err
-	}
-	records, err := o.Feed.Records(v, c.User, pointers, events)
+	records, err := o.shown(ctx, c, v, events)
 	out.Messages = append(out.Messages, records...)
 	return out, err
 }

@@ -108,6 +108,9 @@ func (o *Presence) Typing(ctx context.Context, c Caller, conn *ephemeral.Connect
 	if m, _ := v.State.Member(c.User); !v.State.May(m.Role, conversation.CanSend) {
 		return fault.New(fault.InsufficientRole, "your role does not have the permission %s here", conversation.CanSend)
 	}
+	if v.Hushed {
+		return nil
+	}
 	return conn.Typing(ctx, v.State.ID, *in.IsTyping, others(v, c.User))
 }
 

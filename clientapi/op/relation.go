@@ -98,11 +98,7 @@ func (o *Conversations) message(ctx context.Context, c Caller, conversationID, m
 	if err != nil {
 		return frame.Event{}, err
 	}
-	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
-	if err != nil {
-		return frame.Event{}, err
-	}
-	records, err := o.Feed.Records(v, c.User, pointers, []*conversation.Event{e})
+	records, err := o.shown(ctx, c, v, []*conversation.Event{e})
 	if err != nil {
 		return frame.Event{}, err
 	}

@@ -125,14 +125,12 @@ func (o *Conversations) show(ctx context.Context, c Caller, hits []search.Hit) (
 }
 
 func (o *Conversations) records(ctx context.Context, c Caller, v timeline.View, events []*conversation.Event) (map[int64]frame.Event, error) {
-	pointers, err := o.Timeline.Pointers(ctx, v.State.ID)
-	if err != nil {
-		return nil, err
-	}
-	list, err := o.Feed.Records(v, c.User, pointers, events)
+	list, err := o.shown(ctx, c, v, events)
 	out := make(map[int64]frame.Event, len(list))
 	for _, e := range list {
-		out[e.Seq] = e
+		if e.Withheld == "" && e.DeletedAt == 0 {
+			out[e.Seq] = e
+		}
 	}
 	return out, err
 }

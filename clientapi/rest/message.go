@@ -46,8 +46,12 @@ func deleteMessage(o *op.Conversations, c *Call) error {
 	if err := q.Err(); err != nil {
 		return err
 	}
-	if who != "" && who != "everyone" {
-		return fault.Invalid("for", "must be everyone")
+	switch who {
+	case "", "everyone":
+	case "me":
+		return o.HideMessage(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
+	default:
+		return fault.Invalid("for", "must be everyone or me")
 	}
 	return o.DeleteMessage(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
 }

@@ -11,8 +11,30 @@ const mePath = "/api/v1/users/me"
 
 // PersonalRoutes is the part of the table that serves what belongs to one user.
 func PersonalRoutes(o *op.Conversations) []Route {
+	messagePath := conversationPath + "/messages/{messageId}"
 	one, block := mePath+"/data/{key}", mePath+"/blocks/{userId}"
 	return []Route{
+		{Method: "PUT", Path: conversationPath + "/settings", Auth: true, Status: 200, Handle: Body(func(c *Call, in wire.EditPrefs) (any, error) {
+			return o.Prefer(c.Context(), c.Caller, c.Param("conversationId"), in)
+		})},
+		{Method: "POST", Path: conversationPath + "/accept", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
+			return o.AcceptPeer(c.Context(), c.Caller, c.Param("conversationId"))
+		}},
+		{Method: "POST", Path: conversationPath + "/decline", Auth: true, Status: 204, Handle: func(c *Call) (any, error) {
+			return nil, o.DeclinePeer(c.Context(), c.Caller, c.Param("conversationId"))
+		}},
+		{Method: "GET", Path: messagePath + "/receipts", Auth: true, Status: 200, Handle: page(func(c *Call, cursor string, limit int) (any, error) {
+			return o.Receipts(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"), cursor, limit)
+		})},
+		{Method: "PUT", Path: messagePath + "/star", Auth: true, Status: 204, Handle: func(c *Call) (any, error) {
+			return nil, o.Star(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
+		}},
+		{Method: "DELETE", Path: messagePath + "/star", Auth: true, Status: 204, Handle: func(c *Call) (any, error) {
+			return nil, o.Unstar(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
+		}},
+		{Method: "GET", Path: mePath + "/starred", Auth: true, Status: 200, Handle: page(func(c *Call, cursor string, limit int) (any, error) {
+			return o.Starred(c.Context(), c.Caller, cursor, limit)
+		})},
 		{Method: "GET", Path: mePath + "/settings", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			return o.Settings(c.Context(), c.Caller)
 		}},

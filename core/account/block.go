@@ -4,7 +4,6 @@ package account
 
 import (
 	"context"
-	"encoding/json"
 
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
@@ -15,11 +14,7 @@ func (p *People) Block(ctx context.Context, u, other id.User) error {
 	if u == other {
 		return fault.Invalid("userId", "nobody blocks themselves")
 	}
-	value, err := json.Marshal(map[string]int64{"since": p.now().UnixMilli()})
-	if err != nil {
-		return err
-	}
-	return p.Put(ctx, u, KindBlock, string(other), value)
+	return p.Put(ctx, u, KindBlock, string(other), p.Now())
 }
 
 // Unblock undoes Block. It is idempotent.
@@ -43,9 +38,14 @@ func (p *People) HidesReads(ctx context.Context, u id.User) (bool, error) {
 	return err == nil && !one.Settings.ReadReceipts, err
 }
 
-// MayMessage tells whether a new direct conversation from the other comes through to u as any does. Blocks are looked at apart.
-func (p *People) MayMessage(ctx context.Context, u, other id.User) (bool, error) {
-	return p.within(ctx, u, other, func(s Settings) Audience { return s.WhoMayMessage })
+// Welcomes tells whether a new direct conversation from the other comes through to u as any does. Blocks are looked at apart.
+func (p *People) Welcomes(ctx context.Context, u, other id.User) (bool, error) {
+	return p.within(ctx, u, other, func(s Settings) Audience {
+		if s.WhoMayMessage == Nobody { // Nobody new: contacts are not.
+			return OnlyContacts
+		}
+		return s.WhoMayMessage
+	})
 }
 
 // MayAdd tells whether the adder may put u into a group: also not whom u blocks.

@@ -49,9 +49,9 @@ type DataStore interface {
 	FindItems(ctx context.Context, u id.User, kind string, keys []string) ([]Item, error)
 	// ListItems reads the items of a kind after a key, in order of key.
 	ListItems(ctx context.Context, u id.User, kind, after string, limit int) ([]Item, error)
-	// ItemsSince reads what changed after a version, in order of version, at most limit items and about size bytes. reset tells
+	// ItemsSince reads what changed after a version, in order of version. reset tells
 	// that it begins anew because deletions since then were forgotten; then, and from version 0, deleted items are left out.
-	ItemsSince(ctx context.Context, u id.User, since int64, limit, size int) (items []Item, reset bool, err error)
+	ItemsSince(ctx context.Context, u id.User, since int64, limit int) (items []Item, reset bool, err error)
 	// FindPersons reads what the oracle needs of users; those without an account are left out.
 	FindPersons(ctx context.Context, users []id.User) (map[id.User]*Person, error)
 }
@@ -106,11 +106,6 @@ func (p *People) List(ctx context.Context, u id.User, kind, after string, limit 
 // Find reads those of the keys that exist.
 func (p *People) Find(ctx context.Context, u id.User, kind string, keys []string) ([]Item, error) {
 	return p.store.FindItems(ctx, u, kind, keys)
-}
-
-// Since reads what changed after a version; see DataStore.
-func (p *People) Since(ctx context.Context, u id.User, since int64, limit, size int) (items []Item, reset bool, err error) {
-	return p.store.ItemsSince(ctx, u, since, limit, size)
 }
 
 // edit changes an item, forgets what this node remembers of the user, and tells the user's sessions.

@@ -114,11 +114,11 @@ func (p *People) remember(found map[id.User]*Person, changes uint64) {
 	}
 }
 
-// Changes counts what was forgotten on this node: as long as it stays the same, so does what Person says.
-func (p *People) Changes() uint64 {
+// Same tells whether what one is remembered to be is still that. It costs no I/O.
+func (p *People) Same(u id.User, one *Person) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.changes
+	return p.known[u].Person == one
 }
 
 func (p *People) forget(u id.User) {

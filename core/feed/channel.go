@@ -128,6 +128,7 @@ func (p *puller) readers(ctx context.Context, n id.Shard, v timeline.View) (map[
 // ReaderSummary is a channel as somebody sees it who is no member now: a subscriber, or, with r nil, who looks at a public one.
 func (f *Feed) ReaderSummary(v timeline.View, u id.User, r *channel.Reader) (frame.Conversation, error) {
 	out := frame.Conversation{
+		Notifications:  "all",
 		ConversationID: string(v.State.ID),
 		Type:           v.State.Type(),
 		Name:           v.State.Name,

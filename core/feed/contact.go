@@ -48,4 +48,13 @@ func Direct(a, b id.User) (id.Conversation, error) {
 	raw, err := event.NewDirect(min(a, b), max(a, b)).Canonical()
 	return event.ConversationID(raw), err
 }
-func (f *Feed) accepted(context.Context, id.Conversation, id.User) (bool, error) { return true, nil }
+
+// accepted tells whether the member has let the other one write.
+func (f *Feed) accepted(ctx context.Context, c id.Conversation, u id.User) (bool, error) {
+	all, err := f.Owner.Pointers(ctx, c)
+	if err != nil {
+		return false, err
+	}
+	p, ok := all[u]
+	return ok && (p.Prefs == nil || p.Prefs.Consent == ""), nil
+}

@@ -17,8 +17,9 @@ import (
 
 // Cursor is a place in a user's feed: for each shard the position up to which everything was sent. spec: SYNC-CURSOR-1
 type Cursor struct {
-	at   map[id.Shard]timeline.Position
-	page *place // not nil within a sequence of pages
+	at      map[id.Shard]timeline.Position
+	account int64  // version of the account data
+	page    *place // not nil within a sequence of pages
 }
 
 // place is where the next page goes on: in this shard, after this position of a head, towards upto.
@@ -30,9 +31,13 @@ type place struct {
 
 func newCursor() Cursor { return Cursor{at: map[id.Shard]timeline.Position{}} }
 
-func (c Cursor) clone() Cursor { return Cursor{at: maps.Clone(c.at), page: c.page} }
+func (c Cursor) clone() Cursor { return Cursor{at: maps.Clone(c.at), account: c.account, page: c.page} }
 
-const cursorVersion = 1
+// A cursor of the first version has no version of the account data: all of it is sent again.
+const (
+	cursorVersion = 2
+	cursorFirst   = 1
+)
 
 // encode makes the opaque form. It names the user and the realm (the deployment), so that no other takes it for its own.
 func (c Cursor) encode(realm []byte, u id.User) string {
@@ -44,6 +49,7 @@ func (c Cursor) encode(realm []byte, u id.User) string {
 		buf = appendPosition(buf, c.at[n])
 		last = n
 	}
+	buf = binary.AppendUvarint(buf, uint64(c.account))
 	if c.page != nil {
 		buf = binary.AppendUvarint(buf, uint64(c.page.shard))
 		buf = binary.AppendUvarint(buf, uint64(c.page.after+1)) // -1 is before the first.
@@ -70,7 +76,7 @@ func decodeCursor(s string, realm []byte, u id.User, shards int) (Cursor, error)
 	}
 	bad := fault.New(fault.InvalidCursor, "the cursor was not made here for you; sync without one")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(raw) < 14 || raw[0] != cursorVersion {
+	if err != nil || len(raw) < 14 || raw[0] != cursorVersion && raw[0] != cursorFirst {
 		return Cursor{}, bad
 	}
 	body, sum := raw[:len(raw)-4], binary.BigEndian.Uint32(raw[len(raw)-4:])
@@ -78,7 +84,7 @@ func decodeCursor(s string, realm []byte, u id.User, shards int) (Cursor, error)
 		return Cursor{}, bad
 	}
 	d := decoder{rest: body[9:]}
-	c := d.cursor(shards)
+	c := d.cursor(shards, raw[0])
 	if d.bad || len(d.rest) > 0 {
 		return Cursor{}, bad
 	}
@@ -90,7 +96,7 @@ type decoder struct {
 	bad  bool
 }
 
-func (d *decoder) cursor(shards int) Cursor {
+func (d *decoder) cursor(shards int, version byte) Cursor {
 	c := newCursor()
 	count := d.number()
 	last := int64(0)
@@ -100,6 +106,9 @@ func (d *decoder) cursor(shards int) Cursor {
 			d.bad = true
 		}
 		c.at[id.Shard(last)] = timeline.Position{Pos: d.number(), Mark: d.number()}
+	}
+	if version != cursorFirst {
+		c.account = d.number()
 	}
 	if len(d.rest) > 0 && !d.bad {
 		p := place{shard: id.Shard(d.number() & 0x7fffffff), after: d.number() - 1}

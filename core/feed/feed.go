@@ -8,7 +8,6 @@ import (
 
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
-	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
@@ -22,8 +21,6 @@ type Log interface {
 	Events(ctx context.Context, n id.Shard, conv int64, r timeline.Range) ([]*conversation.Event, error)
 	// SeqAt finds the last seq of the conversation at or before pos; low is at or before it, high after it.
 	SeqAt(ctx context.Context, n id.Shard, conv, pos, low, high int64) (int64, error)
-	// Receipts lists the pointers of members that moved after mark since.
-	Receipts(ctx context.Context, n id.Shard, conv int64, c id.Conversation, since int64) ([]frame.Receipt, error)
 	// Mentions counts the messages after a seq that mention u, or all.
 	Mentions(ctx context.Context, n id.Shard, conv int64, u id.User, after int64) (int64, error)
 	// Edits lists the edits of the message at seq, oldest first.
@@ -65,6 +62,7 @@ type Options struct {
 	Clock  func() time.Time // time.Now if nil
 	// Channels tells of subscriptions; nil: there are none.
 	Channels Channels
+	People   People // nil: nobody has account data or hides anything
 }
 
 // Feed answers what moved.

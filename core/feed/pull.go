@@ -25,7 +25,7 @@ type Page struct {
 
 // Empty tells that nothing moved.
 func (p *Page) Empty() bool {
-	return len(p.Messages) == 0 && len(p.Conversations) == 0 && len(p.Receipts) == 0
+	return len(p.Messages) == 0 && len(p.Conversations) == 0 && len(p.Receipts) == 0 && len(p.AccountData) == 0 && !p.AccountReset
 }
 
 // Pull reads one page of what moved for u since the cursor. With HasMore the next page follows at Next. Faults:
@@ -37,7 +37,11 @@ func (f *Feed) Pull(ctx context.Context, u id.User, since Cursor) (*Page, error)
 	}
 	p.ends = f.ends()
 	p.page.Messages, p.page.Conversations, p.page.Receipts = []frame.Event{}, []frame.Conversation{}, []frame.Receipt{}
-	shards, err := p.source(ctx)
+	goOn, err := p.account(ctx)
+	var shards []id.Shard
+	if goOn {
+		shards, err = p.source(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +180,7 @@ func (p *puller) moved(ctx context.Context, n id.Shard, index []Membership, sinc
 		case Subscribed:
 			heads[i].Mark = 0
 		default:
-			c.key, heads[i].Mark = m.ChangedPos, 0
+			c.key = m.ChangedPos // Its mark moves on with others' receipts; add sees whether that was one of its own.
 		}
 		c.events = c.key > since.Pos
 		if c.events || heads[i].Mark > since.Mark {
@@ -199,73 +203,99 @@ func (p *puller) add(ctx context.Context, n id.Shard, c movedConv, since timelin
 	if !ok {
 		return nil // The index is ahead of what the owner has shown; the next pull sees it.
 	}
-	pointers, err := p.feed.Owner.Pointers(ctx, c.ID)
+	pointers, err := p.feed.Pointers(ctx, v, p.user)
 	if err != nil {
 		return err
 	}
-	summary, err := p.feed.Summary(ctx, v, p.user, pointers)
+	me, m := pointers[p.user], v.State.Members[p.user]
+	changed := me.PrefsMark > since.Mark
+	if me.Prefs.Hides() && !changed {
+		return nil
+	}
+	summary, err := p.feed.Conversation(ctx, v, p.user, pointers)
 	if err != nil {
 		return err
 	}
-	if c.events {
-		if err := p.events(ctx, v, &summary, since.Pos, [2]int64{from, to}, pointers); err != nil {
+	if c.events && !me.Prefs.Hides() {
+		some, err := p.events(ctx, v, &summary, since.Pos, [2]int64{from, me.Top(to)}, pointers)
+		if err != nil {
 			return err
 		}
+		changed = changed || some
 	}
-	if m, _ := v.State.Member(p.user); v.Mark > since.Mark && m.Membership == conversation.Joined { // What came later is not for past members.
-		receipts, err := p.feed.Log.Receipts(ctx, n, v.Conv, c.ID, since.Mark)
+	if v.Mark > since.Mark && m.Membership == conversation.Joined { // What came later is not for past members.
+		receipts, err := p.feed.receipts(ctx, v, p.user, pointers, since.Mark)
 		if err != nil {
-			return away(err)
+			return err
 		}
+		changed = changed || len(receipts) > 0
 		p.page.Receipts = append(p.page.Receipts, receipts...)
 	}
 	if channel.IsChannel(v) && p.feed.Channels != nil && summary.Membership == conversation.Joined {
 		if summary.SubscriberCount, err = p.feed.Channels.Subscribers(ctx, v); err != nil {
 			return err
 		}
+		changed = changed || v.Mark > since.Mark
 	}
-	p.append(summary)
+	if changed {
+		p.append(summary)
+	}
 	return nil
 }
 
 func (p *puller) append(summary frame.Conversation) {
 	p.page.Conversations = append(p.page.Conversations, summary)
-	p.bytes += recordBytes
+	p.bytes += recordBytes + len(summary.Draft)
 	if summary.LastMessage != nil {
 		p.bytes += len(summary.LastMessage.Content)
 	}
 }
 
-// events adds the newest events after pos; if older ones moved too, the summary tells the gap.
-func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Conversation, pos int64, visible [2]int64, pointers map[id.User]timeline.Pointer) error {
+// events adds the newest events after pos; if older ones moved too, the summary tells the gap. Of a request it tells the gap
+// alone. It returns false if nothing moved that the user gets.
+func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Conversation, pos int64, visible [2]int64, pointers map[id.User]timeline.Pointer) (bool, error) {
 	to := visible[1]
 	if v.Head.Pos > p.upto { // What came after the end of the pull is left to live frames or the next pull, in order.
 		last, err := p.feed.Log.SeqAt(ctx, v.Shard, v.Conv, p.upto, -1, v.Head.Seq)
 		if err != nil {
-			return away(err)
+			return false, away(err)
 		}
 		to = min(to, last)
 	}
-	r := Range(v, p.user)
+	r := AsSeen(Range(v, p.user), v, pointers[p.user])
 	r.To, r.AfterPos, r.Limit, r.Newest = to, pos, newestEvents+1, true
 	events, err := p.feed.Log.Events(ctx, v.Shard, v.Conv, r)
 	if err != nil {
-		return away(err)
+		return false, away(err)
+	}
+	if len(events) == 0 {
+		return false, nil
+	}
+	if me := pointers[p.user]; me.Prefs != nil && me.Prefs.Consent != "" {
+		low, err := p.feed.Log.SeqAt(ctx, v.Shard, v.Conv, pos, visible[0]-1, to+1)
+		if err != nil {
+			return false, away(err)
+		}
+		summary.Gap = &frame.Gap{AfterSeq: low, BeforeSeq: to + 1}
+		return true, nil
 	}
 	if kept := p.fit(events); len(kept) < len(events) {
 		events = kept
 		low, err := p.feed.Log.SeqAt(ctx, v.Shard, v.Conv, pos, visible[0]-1, events[0].Seq)
 		if err != nil {
-			return away(err)
+			return false, away(err)
 		}
 		summary.Gap = &frame.Gap{AfterSeq: low, BeforeSeq: events[0].Seq}
 	}
 	records, err := p.feed.Records(v, p.user, pointers, events)
 	if err != nil {
-		return err
+		return false, err
+	}
+	if err := p.feed.Personal(ctx, v, p.user, pointers[p.user], records); err != nil {
+		return false, err
 	}
 	p.page.Messages = append(p.page.Messages, records...)
-	return nil
+	return true, nil
 }
 
 // fit keeps the newest events that the page has room for, one at least.

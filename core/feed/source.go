@@ -78,12 +78,12 @@ func (p *puller) list(ctx context.Context, n id.Shard, since timeline.Position) 
 			out = append(out, c)
 			continue
 		}
-		last, err := p.feed.Log.Events(ctx, n, v.Conv, timeline.Range{From: m.LeftSeq, To: m.LeftSeq, AfterPos: since.Pos, Limit: 1})
+		last, err := p.feed.Log.Events(ctx, n, v.Conv, timeline.Range{From: m.LeftSeq, To: m.LeftSeq, Limit: 1})
 		if err != nil {
 			return nil, away(err)
 		}
-		if len(last) == 1 { // The membership ended since then; what moved later is not for past members.
-			c.key, c.events = last[0].Pos, true
+		if len(last) == 1 && (last[0].Pos > since.Pos || v.Mark > since.Mark) { // What moved later is not for past members, but for their own settings.
+			c.key, c.events = last[0].Pos, last[0].Pos > since.Pos
 			out = append(out, c)
 		}
 	}

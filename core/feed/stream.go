@@ -250,10 +250,14 @@ func (s *Stream) goLive(at Cursor) bool {
 
 // push sends a note past the cursor and moves the cursor, or a frame of the moment, which has no place; the caller holds mu.
 func (s *Stream) push(n *fanout.Note) {
-	if n.Pos == 0 && n.Mark == 0 {
+	if n.Pos == 0 && n.Mark == 0 && n.Version == 0 {
 		if !s.sink.Push(n.Frame) {
 			s.stop()
 		}
+		return
+	}
+	if n.Version > 0 {
+		s.pushData(n)
 		return
 	}
 	at := s.cursor.at[n.Shard]
@@ -273,6 +277,26 @@ func (s *Stream) push(n *fanout.Note) {
 		return
 	}
 	s.cursor.at[n.Shard] = at
+	s.counted()
+}
+
+// pushData sends a change of account data. If one before it is missing, all are read; the caller holds mu.
+func (s *Stream) pushData(n *fanout.Note) {
+	switch {
+	case n.Version <= s.cursor.account:
+	case n.Version > s.cursor.account+1:
+		s.phase, s.held = pulling, nil
+		s.sink.Later(s.catchUp)
+	case s.sink.Push(n.Frame):
+		s.cursor.account = n.Version
+		s.counted()
+	default:
+		s.stop()
+	}
+}
+
+// counted sends a cursor now and then; the caller holds mu.
+func (s *Stream) counted() {
 	s.sent++
 	if s.sent >= cursorFrames || time.Since(s.cursorAt) >= cursorEvery {
 		s.pushCursor()

@@ -29,6 +29,7 @@ func (f *Feed) summary(v timeline.View, u id.User, pointers map[id.User]timeline
 	m, _ := v.State.Member(u)
 	from, to, _ := v.State.Visible(u, v.Head.Seq)
 	out := frame.Conversation{
+		Notifications:  "all",
 		ConversationID: string(v.State.ID),
 		Type:           v.State.Type(),
 		Name:           v.State.Name,
@@ -114,6 +115,7 @@ func (f *Feed) one(v timeline.View, u id.User, pointers map[id.User]timeline.Poi
 		return record, err
 	}
 	switch p := pointers[peer]; {
+	case p.Prefs.Blocks(e.Seq): // It never got there.
 	case p.Read >= e.Seq:
 		record.Status = "read"
 	case p.Delivered >= e.Seq:

@@ -33,7 +33,7 @@ func (w *waiter) Device() id.Device { return w.device }
 
 // Deliver implements fanout.Session. What is only of the moment has no place in a poll.
 func (w *waiter) Deliver(n *fanout.Note) {
-	if n.Pos > 0 || n.Mark > 0 || n.Frame.Type() == frame.ChannelHeadFrame {
+	if n.Pos > 0 || n.Mark > 0 || n.Version > 0 || n.Frame.Type() == frame.ChannelHeadFrame {
 		w.Lost()
 	}
 }

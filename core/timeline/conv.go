@@ -62,6 +62,7 @@ type pointer struct {
 type moved struct {
 	from            Pointer
 	delivered, read *Ref
+	again           bool // nothing moved, but it may be told again
 }
 
 // View is what readers see of a conversation: the committed state and head. State is nil if it does not exist.

@@ -15,7 +15,7 @@ type flush struct {
 	heads    map[*conv]conversation.Head
 	points   map[*pointer]Pointer
 	prefs    map[*pointer]*conv
-	stamped  map[*pointer]*conv
+	stamped  map[*pointer]stamp
 	owner    map[*pointer]*conv
 	marked   []*conv
 	marks    map[*shard]int64
@@ -39,7 +39,7 @@ func (g *group) hasMoved() bool {
 func (g *group) collect(w *work) *flush {
 	fl := &flush{
 		heads: map[*conv]conversation.Head{}, points: map[*pointer]Pointer{}, owner: map[*pointer]*conv{},
-		prefs: map[*pointer]*conv{}, stamped: map[*pointer]*conv{},
+		prefs: map[*pointer]*conv{}, stamped: map[*pointer]stamp{},
 		marks: map[*shard]int64{}, flushed: map[*shard]int64{},
 	}
 	now := time.Now()
@@ -144,7 +144,9 @@ func (w *work) addReceipts(c *conv, mark int64, fl *flush) {
 			continue
 		}
 		w.addPoint(c, u, p, mark, fl)
-		fl.stamped[p] = c
+		told := p.moved.delivered != nil || p.moved.again
+		w.Points[len(w.Points)-1].ToldDelivered = told
+		fl.stamped[p] = stamp{c, told}
 		fl.receipts = append(fl.receipts, c.receipts(u, p, mark)...)
 		p.moved = nil
 	}
@@ -193,12 +195,21 @@ func (fl *flush) done(w *work) {
 	}
 }
 
+// stamp is a pointer that was told, the delivered one too or not.
+type stamp struct {
+	conv      *conv
+	delivered bool
+}
+
 // stamp remembers when pointers and prefs moved.
 func (fl *flush) stamp() {
-	for p, c := range fl.stamped {
-		c.shard.mu.Lock()
-		p.Mark = fl.marks[c.shard]
-		c.shard.mu.Unlock()
+	for p, s := range fl.stamped {
+		s.conv.shard.mu.Lock()
+		p.Mark = fl.marks[s.conv.shard]
+		if s.delivered {
+			p.DeliveredMark = p.Mark
+		}
+		s.conv.shard.mu.Unlock()
 	}
 	for p, c := range fl.prefs {
 		c.shard.mu.Lock()

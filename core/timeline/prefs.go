@@ -155,7 +155,7 @@ func (p *Prefs) With(v View, at Pointer, change func(*Prefs)) *Prefs {
 func closed(spans []Span, head conversation.Head) []Span {
 	out := slices.Clone(spans)
 	last := &out[len(out)-1]
-	last.To, last.Upto = head.Seq, head.Count
+	last.From, last.To, last.Upto = max(last.From, 1), head.Seq, head.Count
 	if last.To < last.From {
 		return out[:len(out)-1]
 	}
@@ -280,8 +280,8 @@ func (w *work) addPrefs(c *conv, u id.User, p *pointer, mark int64, fl *flush) {
 	fl.receipts = append(fl.receipts, conversation.Receipt{
 		Shard: c.shard.n, Mark: mark, ConversationID: c.id, User: u, Prefs: p.Prefs.Frame(c.id), To: []id.User{u},
 	})
-	if p.unmuted && p.moved == nil {
-		p.moved = &moved{delivered: c.refAt(p.Delivered), read: c.refAt(p.Read)}
+	if p.unmuted {
+		p.moved = &moved{delivered: c.refAt(p.Delivered), read: c.refAt(p.Read), again: true}
 	}
 	p.newPrefs, p.unmuted = false, false
 }

@@ -85,7 +85,7 @@ func (t *Timeline) entry(ctx context.Context, sh *shard, c *conv, m id.Message) 
 		if len(events) == 0 {
 			return Ref{}, fault.New(fault.UnknownMessage, "no such message")
 		}
-		ref = Ref{Seq: events[0].Seq, Count: events[0].Count, Message: events[0].MessageID}
+		ref = Ref{Seq: events[0].Seq, Count: events[0].Count, Message: events[0].MessageID, Sender: events[0].Sender}
 	}
 	if ref.Message != m {
 		return Ref{}, fault.New(fault.UnknownMessage, "no such message")
@@ -169,4 +169,15 @@ func (t *Timeline) Check(ctx context.Context, c id.Conversation, u id.User, m id
 	defer sh.release(held)
 	_, err = t.find(ctx, sh, held, u, m)
 	return err
+}
+
+// Ref tells of a message that u may read who sent it. Faults: as Check.
+func (t *Timeline) Ref(ctx context.Context, c id.Conversation, u id.User, m id.Message) (Ref, error) {
+	sh := t.shardOf(c)
+	held, err := t.hold(ctx, sh, c)
+	if err != nil {
+		return Ref{}, err
+	}
+	defer sh.release(held)
+	return t.find(ctx, sh, held, u, m)
 }

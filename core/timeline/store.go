@@ -119,8 +119,10 @@ type Pointer struct {
 	ReadCount int64 // count of the entry at Read
 	Mentioned int64 // no message after this seq mentions the member; derived, never written
 
-	Prefs           *Prefs // nil for those who want nothing particular
-	Mark, PrefsMark int64  // stamps of when the pointers and the prefs were last told
+	Prefs *Prefs // nil for those who want nothing particular
+
+	// Stamps of when the pointers, the delivered one, and the prefs were last told.
+	Mark, DeliveredMark, PrefsMark int64
 }
 
 // Seen is a tempId that was used.
@@ -256,5 +258,6 @@ type PointRow struct {
 	Conv  int64
 	User  id.User
 	Pointer
-	Mark int64 // 0 to leave
+	Mark          int64 // 0 to leave
+	ToldDelivered bool  // the mark is also that of the delivered pointer
 }

@@ -36,7 +36,7 @@ func prefsStay(t *testing.T, open Open) {
 	n := Start(t, s, never)
 	c := groups(t, n, 1)[0]
 	alice, bob := User("alice"), User("bob")
-	set(t, n, c, alice, func(p *timeline.Prefs) { p.IsPinned, p.Draft = true, "Dear\x00 all" })
+	set(t, n, c, alice, func(p *timeline.Prefs) { p.IsPinned, p.Draft = true, "Dear \\u0000 all" })
 	set(t, n, c, alice, func(p *timeline.Prefs) { p.MarkedUnread = true })
 	list := n.Out.GotReceipts()
 	if len(list) != 2 || list[1].Prefs == nil || !list[1].Prefs.MarkedUnread || !list[1].Prefs.IsPinned || !slices.Equal(list[1].To, []id.User{alice}) {
@@ -49,7 +49,7 @@ func prefsStay(t *testing.T, open Open) {
 	n.Kill()
 	n = Start(t, s)
 	p := pointer(t, n, c, alice)
-	if p.Prefs == nil || !p.Prefs.IsPinned || !p.Prefs.MarkedUnread || p.Prefs.Draft != "Dear all" && p.Prefs.Draft != "Dear\x00 all" || p.PrefsMark == 0 {
+	if p.Prefs == nil || !p.Prefs.IsPinned || !p.Prefs.MarkedUnread || p.Prefs.Draft != "Dear \\u0000 all" || p.PrefsMark == 0 {
 		t.Errorf("after a kill %+v %+v", p, p.Prefs)
 	}
 	if p := pointer(t, n, c, bob); p.Prefs != nil {

@@ -56,7 +56,7 @@ func receipts(t *testing.T, open Open) {
 	n = Start(t, s)
 	want := timeline.Pointer{Delivered: 100, Read: 100, ReadCount: 100}
 	p, err := n.Pointer(t.Context(), c, User("bob"))
-	if p.Mark = 0; err != nil || p != want {
+	if p.Mark, p.DeliveredMark = 0, 0; err != nil || p != want {
 		t.Errorf("pointer %+v %v, want %+v", p, err, want)
 	}
 	if v, err := n.View(t.Context(), c); err != nil || v.Mark == 0 {

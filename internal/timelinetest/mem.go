@@ -222,6 +222,9 @@ func (m *Mem) point(p timeline.PointRow) {
 	have.ReadCount = max(have.ReadCount, p.ReadCount)
 	if p.Mark > 0 {
 		have.Mark = p.Mark
+		if p.ToldDelivered {
+			have.DeliveredMark = p.Mark
+		}
 	}
 }
 

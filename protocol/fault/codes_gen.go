@@ -72,6 +72,8 @@ const (
 	AlreadyMember Code = "already_member"
 	// GroupFull: The group has as many members as this server allows.
 	GroupFull Code = "group_full"
+	// NotARequest: Nobody asks the account for this conversation.
+	NotARequest Code = "not_a_request"
 	// DirectFixed: A direct conversation keeps its two members and has no name.
 	DirectFixed Code = "direct_fixed"
 	// QuotaExceeded: The account holds as many of these as it may; delete some first.
@@ -160,6 +162,7 @@ var catalogue = map[Code]Info{
 	PhoneNumberTaken:         {Status: 409, Close: 0, Retry: "never", Meaning: "The phone number belongs to another account."},
 	AlreadyMember:            {Status: 409, Close: 0, Retry: "never", Meaning: "The user is a member already."},
 	GroupFull:                {Status: 409, Close: 0, Retry: "never", Meaning: "The group has as many members as this server allows."},
+	NotARequest:              {Status: 409, Close: 0, Retry: "never", Meaning: "Nobody asks the account for this conversation."},
 	DirectFixed:              {Status: 409, Close: 0, Retry: "never", Meaning: "A direct conversation keeps its two members and has no name."},
 	QuotaExceeded:            {Status: 409, Close: 0, Retry: "never", Meaning: "The account holds as many of these as it may; delete some first."},
 	TooManySubscriptions:     {Status: 409, Close: 0, Retry: "never", Meaning: "The connection watches as many users as it may; end a subscription first."},
@@ -190,5 +193,5 @@ var catalogue = map[Code]Info{
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, DirectFixed, QuotaExceeded, TooManySubscriptions, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
 }

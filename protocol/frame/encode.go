@@ -33,6 +33,7 @@ func AppendEvent(buf []byte, e *Event) []byte {
 	buf = appendOptional(buf, `,"mediaUrl":`, e.MediaURL)
 	buf = appendOptional(buf, `,"replyToMessageId":`, e.ReplyToMessageID)
 	buf = appendOptional(buf, `,"encryptedContent":`, e.EncryptedContent)
+	buf = appendOptional(buf, `,"withheld":`, e.Withheld)
 	buf = appendOptional(buf, `,"targetMessageId":`, e.TargetMessageID)
 	if e.Change != nil {
 		buf = appendChange(append(buf, `,"change":`...), e.Change)

@@ -20,6 +20,7 @@ type Event struct {
 	MediaURL         string  `json:"mediaUrl,omitempty"`
 	ReplyToMessageID string  `json:"replyToMessageId,omitempty"`
 	EncryptedContent string  `json:"encryptedContent,omitempty"`
+	Withheld         string  `json:"withheld,omitempty"`        // blocked: the reader had blocked the sender and does not get the content
 	TargetMessageID  string  `json:"targetMessageId,omitempty"` // of events about a message: which; absent once erased with it
 	Change           *Change `json:"change,omitempty"`
 	Views            int64   `json:"views,omitempty"` // of a message in a channel: how many subscribers read it, as last counted
@@ -120,6 +121,12 @@ type Conversation struct {
 	ReadSeq        int64  `json:"readSeq"`
 	IsPinned       bool   `json:"isPinned"`
 	MutedUntil     int64  `json:"mutedUntil"` // Unix milliseconds, 0 if not muted
+	IsArchived     bool   `json:"isArchived"`
+	MarkedUnread   bool   `json:"markedUnread"`
+	Notifications  string `json:"notifications"` // all, mentions, none
+	Draft          string `json:"draft,omitempty"`
+	IsRequest      bool   `json:"isRequest,omitempty"` // somebody asks for this conversation: neither message nor unread count is told
+	IsHidden       bool   `json:"isHidden,omitempty"`  // declined: not shown until it is accepted
 
 	// As members see it; a former member does not.
 	AvatarURL         string            `json:"avatarUrl,omitempty"`

@@ -8,6 +8,7 @@ import "strconv"
 const (
 	ReasonDeleted = "deleted"
 	ReasonExpired = "expired"
+	ReasonForMe   = "for_me"
 )
 
 // Actions of a reaction.
@@ -39,7 +40,7 @@ type Deleted struct {
 	MessageIDs     []string `json:"messageIds,omitempty"` // if several went at once: all of them
 	SenderID       string   `json:"senderId,omitempty"`   // who deleted it
 	Timestamp      int64    `json:"timestamp"`
-	Reason         string   `json:"reason"` // deleted, expired
+	Reason         string   `json:"reason"` // deleted, expired, for_me
 	Event          *Event   `json:"event,omitempty"`
 }
 

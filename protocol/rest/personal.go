@@ -49,3 +49,30 @@ type Data struct {
 	NextCursor string   `json:"nextCursor,omitempty"`
 	HasMore    bool     `json:"hasMore"`
 }
+
+// EditPrefs is the body of PUT /api/v1/conversations/{id}/settings; what is absent stays.
+type EditPrefs struct {
+	MutedUntil    *int64  `json:"mutedUntil,omitempty"` // Unix milliseconds, 0 to hear of it again
+	IsPinned      *bool   `json:"isPinned,omitempty"`
+	IsArchived    *bool   `json:"isArchived,omitempty"`
+	MarkedUnread  *bool   `json:"markedUnread,omitempty"`  // reading clears it
+	Notifications *string `json:"notifications,omitempty"` // all, mentions, none
+	Draft         *string `json:"draft,omitempty"`
+}
+
+// MessageReceipt is how far one member got with a message.
+type MessageReceipt struct {
+	UserID string `json:"userId"`
+	Status string `json:"status"` // sent, delivered, read: as far as the caller may see
+}
+
+// MessageReceipts is a page of GET …/messages/{messageId}/receipts, in order of user id. The counts are of all.
+type MessageReceipts struct {
+	MessageID      string           `json:"messageId"`
+	MemberCount    int              `json:"memberCount"` // joined at the message, without the sender
+	DeliveredCount int              `json:"deliveredCount"`
+	ReadCount      int              `json:"readCount"`
+	Receipts       []MessageReceipt `json:"receipts"`
+	NextCursor     string           `json:"nextCursor,omitempty"`
+	HasMore        bool             `json:"hasMore"`
+}

@@ -15,7 +15,7 @@ import (
 
 // committed hands what was committed to the members' sessions first, then to the channels, whose hints may wait.
 type committed struct {
-	*fanout.Fanout
+	*discreet
 	channels *channel.Channels
 }
 

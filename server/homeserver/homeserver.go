@@ -110,13 +110,14 @@ func (h *Homeserver) assemble() {
 		fo.Bus = h.opt.Bus(node)
 	}
 	h.fanout = fanout.New(fo)
+	out := &discreet{Fanout: h.fanout}
 	if h.opt.Owner != nil {
 		h.timeline, h.channels, h.presence = h.opt.Owner.timeline, h.opt.Owner.channels, h.opt.Owner.presence
 	} else {
 		h.channels = channel.New(channel.Options{Store: h.store, Owner: owner{h}, Shards: h.cfg.Database.Shards, Log: h.part("channel"), Clock: h.opt.Clock})
 		h.presence = ephemeral.New(ephemeral.Options{Out: h.fanout, Store: h.store, Rules: sights{h}, Log: h.part("presence")})
 		h.timeline = timeline.New(timeline.Options{
-			Store: h.store, Out: committed{h.fanout, h.channels}, Node: h.identity.node, Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
+			Store: h.store, Out: committed{out, h.channels}, Node: h.identity.node, Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
 			Clock: h.opt.Clock, Fail: h.opt.Fail,
 		})
 	}
@@ -132,6 +133,7 @@ func (h *Homeserver) assemble() {
 	} else {
 		h.people = account.NewPeople(h.store, h.feed, reconsider{told{h.fanout, h.part("account")}, h.presence}, h.opt.Clock)
 	}
+	h.feed.People, out.people = h.people, h.people
 	h.assembleHTTP(limits)
 }
 
