@@ -22,6 +22,8 @@ func (c *conn) handle(ctx context.Context, raw []byte) error {
 	switch in.Type {
 	case frame.MessageReceived, frame.ConversationUpdated:
 		err = decoded(ctx, in, c.arrived)
+	case frame.MessageEdited, frame.MessageDeleted, frame.MessageReaction:
+		err = decoded(ctx, in, c.messageChanged)
 	case frame.MessageAck:
 		err = decoded(ctx, in, c.acked)
 	case frame.DeliveryAck:
@@ -70,7 +72,11 @@ func (c *conn) handOne(ctx context.Context, e frame.Event) error {
 			return err
 		}
 	}
-	if e.Type != frame.TypeMessage {
+	switch e.Type {
+	case frame.TypeMessage:
+	case frame.TypeEdit, frame.TypeReaction, frame.TypeDelete:
+		return c.c.emit(ctx, MessageChange{e})
+	default:
 		return c.c.emit(ctx, StateChange{e})
 	}
 	if err := c.c.emit(ctx, Message{e}); err != nil {
@@ -116,7 +122,7 @@ func (c *conn) acked(ctx context.Context, a frame.Ack) error {
 		ConversationID: a.ConversationID, Seq: a.Seq, MessageID: a.MessageID, Type: frame.TypeMessage,
 		SenderID: c.self.UserID, DeviceID: c.self.DeviceID, TempID: a.TempID, Timestamp: a.Timestamp, Status: a.Status,
 		Content: s.Content, ContentType: s.ContentType, MediaURL: s.MediaURL,
-		ReplyToMessageID: s.ReplyToMessageID, EncryptedContent: s.EncryptedContent,
+		ReplyToMessageID: s.ReplyToMessageID, EncryptedContent: s.EncryptedContent, Mentions: s.Mentions, IsForwarded: s.IsForwarded,
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"parley.chat/protocol/frame"
 )
 
-// Update is something the application learns from Events: a Message, StateChange, Receipt, Acked, SendFailed, Summary,
+// Update is something the application learns from Events: a Message, MessageChange, StateChange, Expired, Receipt, Acked, SendFailed, Summary,
 // ChannelHead or Connection.
 type Update interface{ update() }
 

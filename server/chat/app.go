@@ -95,6 +95,10 @@ func (a *app) update(ctx context.Context, u sdk.Update) {
 		a.message(u.Event)
 	case sdk.StateChange:
 		a.change(u.Event)
+	case sdk.MessageChange:
+		a.messageChanged(u.Event)
+	case sdk.Expired:
+		a.expired(u)
 	case sdk.Receipt:
 		a.receipt(u.Receipt)
 		a.ticks(u.ConversationID)

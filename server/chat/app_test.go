@@ -245,7 +245,7 @@ func TestApp_HistoryShowsTheNewestOldestFirst(t *testing.T) {
 	}
 	a.line(t.Context(), "/history 2")
 	got := p.took()
-	if len(got) != 2 || !strings.HasSuffix(got[0], "bob: two") || !strings.HasSuffix(got[1], "bob: three") {
+	if len(got) != 2 || !strings.HasSuffix(got[0], "bob: two  #2") || !strings.HasSuffix(got[1], "bob: three  #3") {
 		t.Errorf("said %q", got)
 	}
 	for _, bad := range []string{"/history 0", "/history 201", "/history x"} {

@@ -54,6 +54,12 @@ func commands() map[string]command {
 		"/pins":        {"/pins", "the pinned messages", 0, true, (*app).cmdPins},
 
 		"/history": {"/history [N]", "the newest N messages, else 20", 0, true, (*app).cmdHistory},
+		"/edit":    {"/edit N|last TEXT", "give an own message another text", 2, true, (*app).cmdEdit},
+		"/delete":  {"/delete N|last", "delete a message for everyone", 1, true, (*app).cmdDelete},
+		"/react":   {"/react N|last EMOJI", "react to a message", 2, true, (*app).cmdReact},
+		"/unreact": {"/unreact N|last EMOJI", "take your reaction back", 2, true, (*app).cmdUnreact},
+		"/reply":   {"/reply N|last TEXT", "answer a message", 2, true, (*app).cmdReply},
+		"/forward": {"/forward N|last NAME", "send a message on to a conversation", 2, true, (*app).cmdForward},
 		"/devices": {"/devices [remove N]", "your devices, numbered, or log out one of them", 0, false, (*app).cmdDevices},
 		"/logout":  {"/logout", "log out, forget this device, and leave", 0, false, (*app).cmdLogout},
 		"/quit":    {"/quit", "leave; what is unsent stays queued", 0, false, (*app).cmdQuit},
@@ -124,7 +130,13 @@ func (a *app) send(ctx context.Context, text string) error {
 	if a.open == "" {
 		return errors.New("no conversation is open: /list, then /open N, or /dm NAME")
 	}
-	tempID, err := a.client.SendAsync(ctx, frame.Send{ConversationID: a.open, Content: text})
+	return a.sendMessage(ctx, frame.Send{ConversationID: a.open, Content: text})
+}
+
+// sendMessage sends to the open conversation.
+func (a *app) sendMessage(ctx context.Context, m frame.Send) error {
+	text := m.Content
+	tempID, err := a.client.SendAsync(ctx, m)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 func (a *app) message(e frame.Event) {
 	c := a.get(e.ConversationID)
 	a.note(e)
+	c.keep(e)
 	own := e.SenderID == a.self
 	seen := e.Seq <= c.shown || (own && c.find(e.TempID) != nil)
 	switch {

@@ -13,10 +13,17 @@ import (
 // format is an event on one line.
 func (a *app) format(c *conv, e frame.Event) string {
 	at := clock(e.Timestamp, time.Now())
-	if e.Type != frame.TypeMessage {
+	switch e.Type {
+	case frame.TypeMessage:
+	case frame.TypeEdit, frame.TypeReaction, frame.TypeDelete:
+		return at + " * " + a.about(c, e)
+	default:
 		return at + " * " + a.describe(e)
 	}
-	line := at + " " + a.person(e.SenderID) + ": " + clean(contentOf(e))
+	if gone := a.gone(e); gone != "" {
+		return at + " " + a.person(e.SenderID) + ": " + gone
+	}
+	line := at + " " + a.person(e.SenderID) + ": " + a.preface(c, e) + clean(contentOf(e)) + marks(e)
 	if e.SenderID == a.self {
 		line += "  " + c.tick(e.Seq)
 	}

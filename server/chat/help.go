@@ -15,8 +15,8 @@ func (a *app) cmdHelp(context.Context, []string) error {
 		a.screen.print(fmt.Sprintf("%-29s  %s", all[name].usage, all[name].help))
 	}
 	a.screen.print("Anything else is sent to the open conversation; //text sends a line that")
-	a.screen.print("begins with a slash. N is a number as /list or /devices showed it, USER is")
-	a.screen.print("NAME, or NAME@SERVER for someone elsewhere.")
+	a.screen.print("begins with a slash. N is a number as /list, /devices or /history showed it,")
+	a.screen.print("USER is NAME, or NAME@SERVER for someone elsewhere.")
 	a.screen.print("Ticks: " + tickQueued + " queued, " + tickSent + " sent to the server, " +
 		tickDelivered + " delivered, " + tickRead + ", " + tickFailed + " refused.")
 	return nil

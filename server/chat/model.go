@@ -26,6 +26,7 @@ type conv struct {
 	receipts map[string]frame.Receipt // by user, of others
 	own      []*outgoing              // of this run, oldest first, bounded
 	shown    int64                    // the highest seq on the screen
+	messages []frame.Event            // the newest that were shown, as they are now
 }
 
 // outgoing is an own message and how far it got.

@@ -80,10 +80,13 @@ func (a *app) cmdHistory(ctx context.Context, args []string) error {
 			return errors.New("usage: /history [1 to 200]")
 		}
 	}
-	return a.history(ctx, n)
+	return a.page(ctx, n, true)
 }
 
-func (a *app) history(ctx context.Context, n int) error {
+func (a *app) history(ctx context.Context, n int) error { return a.page(ctx, n, false) }
+
+// page shows the newest events, with the numbers of messages if they are wanted.
+func (a *app) page(ctx context.Context, n int, numbered bool) error {
 	page, err := a.client.Messages(ctx, a.open, sdk.Range{Limit: n})
 	if err != nil {
 		return err
@@ -93,7 +96,14 @@ func (a *app) history(ctx context.Context, n int) error {
 	for _, e := range page.Messages {
 		a.note(e)
 		c.shown = max(c.shown, e.Seq)
-		a.screen.print(a.format(c, e))
+		line := a.format(c, e)
+		if e.Type == frame.TypeMessage {
+			c.keep(e)
+			if numbered {
+				line += "  #" + strconv.FormatInt(e.Seq, 10)
+			}
+		}
+		a.screen.print(line)
 	}
 	if len(page.Messages) > 0 {
 		a.read(c, page.Messages[len(page.Messages)-1])
