@@ -8,15 +8,16 @@ import (
 	"strings"
 )
 
-// client is the address the request came from: the peer, or behind trusted proxies the nearest hop that is none of them.
-func (d *door) client(r *http.Request) netip.Addr {
+// ClientAddress is the address the request came from: the peer, or behind trusted proxies the nearest hop that is none of them.
+// It is the zero Addr for a unix socket.
+func ClientAddress(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return netip.Addr{} // A unix socket has no address.
+		return netip.Addr{}
 	}
 	addr := peer.Addr().Unmap().WithZone("")
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && d.trusted(addr); i-- {
+	for i := len(hops) - 1; i >= 0 && within(proxies, addr); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break // What is left of a damaged entry may be forged.
@@ -26,11 +27,13 @@ func (d *door) client(r *http.Request) netip.Addr {
 	return addr
 }
 
-func (d *door) trusted(a netip.Addr) bool {
-	for _, p := range d.TrustedProxies {
+func within(networks []netip.Prefix, a netip.Addr) bool {
+	for _, p := range networks {
 		if p.Contains(a) {
 			return true
 		}
 	}
 	return false
 }
+
+func (d *door) client(r *http.Request) netip.Addr { return ClientAddress(r, d.TrustedProxies) }

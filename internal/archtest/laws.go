@@ -25,7 +25,7 @@ func house() []place {
 		{"spec", 1}, {"migrations", 1},
 		{"protocol", 2},
 		{"core", 3},
-		{"store", 4}, {"bus", 4}, {"clientapi", 4}, {"web", 4},
+		{"store", 4}, {"bus", 4}, {"clientapi", 4}, {"federation", 4}, {"web", 4},
 		{"sdk", 5}, {"server", 5}, {"bench", 5}, {"conformance", 5},
 	}
 }
@@ -55,6 +55,13 @@ func sideways() map[string]string {
 		"protocol/event -> protocol/frame":         "the content of a message has one Go form, shared with the frames that carry it",
 		"protocol/frame -> protocol/id":            "frames name users, devices and conversations",
 		"protocol/frame -> protocol/fault":         "the error frame carries a fault",
+		"protocol/key -> protocol/canonical":       "a document of keys is signed in its canonical form",
+		"protocol/key -> protocol/id":              "a document of keys names its server",
+		"federation/peer -> federation/auth":       "requests to other servers are signed",
+		"federation/door -> federation/auth":       "requests of other servers are verified",
+		"server -> server/keyring":                 "the keys command changes the keys",
+		"server -> server/doctor":                  "main has the doctor command",
+		"server/homeserver -> server/keyring":      "the server signs with its keys",
 		"protocol/rest -> protocol/id":             "bodies name users, devices and conversations",
 		"protocol/rest -> protocol/fault":          "the problem body carries a fault",
 		"protocol/rest -> protocol/event":          "bodies hold settings and content as events do",

@@ -4,6 +4,8 @@ package testenv
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -30,7 +32,7 @@ type Option func(*Server)
 
 // Server is a homeserver under test.
 type Server struct {
-	URL  string // http://127.0.0.1:port, the same after a Restart
+	URL  string // http://127.0.0.1:port, the same after a Restart; https for one of a Federation
 	Home *homeserver.Homeserver
 
 	t        testing.TB
@@ -38,6 +40,7 @@ type Server struct {
 	cfg      config.Config
 	opt      homeserver.Options
 	log      *journal
+	roots    *x509.CertPool // of a Federation
 	client   *http.Client
 	cancel   context.CancelFunc
 	finished chan error
@@ -63,7 +66,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 	if len(s.cfg.Database.List) == 0 {
 		s.useDatabases(1)
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, TLSClientConfig: &tls.Config{RootCAs: s.roots}}
 	s.client = &http.Client{Transport: specguard.Transport(t, transport), Timeout: 2 * patience}
 	s.start()
 	t.Cleanup(func() {
@@ -124,6 +127,9 @@ func (s *Server) start() {
 	s.Home, s.cancel, s.finished = home, cancel, make(chan error, 1)
 	s.cfg.Listen = home.Address()
 	s.URL = "http://" + home.Address()
+	if s.roots != nil {
+		s.URL = "https://" + home.Address()
+	}
 	go func() { s.finished <- home.Run(ctx) }()
 	s.Until("the server is ready", s.Ready)
 }

@@ -18,4 +18,7 @@ type Checkpoint struct {
 type ServerKeys struct {
 	ServerName string            `json:"serverName"`
 	Keys       map[string]string `json:"keys"` // key id -> Ed25519 public key, base64url
+	// For other servers, if this one federates: where to connect if not at the name itself, and how requests are signed.
+	Server      string   `json:"server,omitempty"`
+	RequestAuth []string `json:"requestAuth,omitempty"`
 }

@@ -29,6 +29,9 @@ func (c *Config) derive() {
 		c.PublicURL = "https://" + c.ServerName
 		if _, port, err := net.SplitHostPort(c.Listen); c.IsLocal() && err == nil {
 			c.PublicURL = "http://localhost:" + port
+			if c.TLS.Cert != "" {
+				c.PublicURL = "https://localhost:" + port
+			}
 		}
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
@@ -67,10 +70,68 @@ func (r *reader) check(c Config) {
 	if n := c.Moderation.ReportDays; n < 1 || n > 3650 {
 		r.wrong("moderation.reportDays", "%d is not between 1 and 3650", n)
 	}
+	r.checkTLS(c.TLS)
+	r.checkFederation(c)
 	r.checkChoice("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	r.checkChoice("log.format", c.Log.Format, "text", "json")
 	if c.Metrics.Listen != "" {
 		r.checkAddress("metrics.listen", c.Metrics.Listen)
+	}
+}
+
+func (r *reader) checkTLS(t TLS) {
+	if (t.Cert == "") != (t.Key == "") {
+		r.wrong("tls", "cert and key are given together or not at all")
+	}
+	r.checkFile("tls.cert", t.Cert)
+	r.checkFile("tls.key", t.Key)
+}
+
+// checkFile wants a file that is there, if one is named.
+func (r *reader) checkFile(key, path string) {
+	if path == "" {
+		return
+	}
+	if _, err := os.Stat(path); err != nil {
+		r.wrong(key, "%v", err)
+	}
+}
+
+var patternOfServers = regexp.MustCompile(`^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$`)
+
+func (r *reader) checkFederation(c Config) {
+	f := c.Federation
+	if f.Enabled && !id.Server(c.ServerName).IsDomain() {
+		r.wrong("federation.enabled", "%q is an address: other servers need a domain name, and serverName cannot be changed later", c.ServerName)
+	}
+	if f.Address != "" && !id.Server(f.Address).IsDomain() {
+		r.wrong("federation.address", "%q is not a lower-case DNS name with an optional port", f.Address)
+	}
+	r.checkServers("federation.allow", f.Allow)
+	r.checkServers("federation.deny", f.Deny)
+	if _, err := f.Networks(); err != nil {
+		r.wrong("federation.allowNetworks", "%v", err)
+	}
+	r.checkFile("federation.caFile", f.CAFile)
+	r.checkNumber("federation.requestsPerMinute", f.RequestsPerMinute, maxRate)
+	r.checkNumber("federation.megabytesPerMinute", f.MegabytesPerMin, maxMegabytes)
+	r.checkNumber("federation.unknownServersPerMinute", f.UnknownPerMinute, maxRate)
+}
+
+// maxMegabytes keeps the bytes of a minute within the counter's numbers.
+const maxMegabytes = 2000
+
+func (r *reader) checkNumber(key string, n, most int) {
+	if n < 0 || n > most {
+		r.wrong(key, "%d is not between 0 and %d", n, most)
+	}
+}
+
+func (r *reader) checkServers(key, list string) {
+	for _, name := range Names(list) {
+		if !patternOfServers.MatchString(name) {
+			r.wrong(key, "%q is neither a server name without port nor a pattern such as *.example.org", name)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ type Config struct {
 	ServerName   string       `yaml:"serverName" doc:"The name users are known under, as in alice@serverName: a lower-case DNS name with an optional port. It cannot be changed later."`
 	Listen       string       `yaml:"listen" doc:"Address and port of the HTTP listener. Put a TLS proxy before it on any public network."`
 	PublicURL    string       `yaml:"publicUrl" doc:"The address clients reach the server at, without a path." shown:"http://localhost:<port> for localhost, else https://<serverName>"`
+	TLS          TLS          `yaml:"tls"`
 	Proxies      string       `yaml:"trustedProxies" doc:"Addresses or networks of proxies before this server, with commas between them, such as 10.0.0.0/8: the client's address is taken from their X-Forwarded-For. Limits by address need it."`
 	DataDir      string       `yaml:"dataDir" doc:"Folder for what the server keeps on disk: its node id and the private PostgreSQL."`
 	Node         Node         `yaml:"node"`
@@ -24,6 +25,7 @@ type Config struct {
 	Groups       Groups       `yaml:"groups"`
 	Limits       Limits       `yaml:"limits"`
 	Moderation   Moderation   `yaml:"moderation"`
+	Federation   Federation   `yaml:"federation"`
 	Log          Log          `yaml:"log"`
 	Metrics      Metrics      `yaml:"metrics"`
 }
@@ -86,6 +88,25 @@ type Metrics struct {
 	Listen string `yaml:"listen" doc:"Address and port of a listener of its own for /metrics." shown:"the listener of listen"`
 }
 
+// TLS makes the listener speak HTTPS itself. Both files or none.
+type TLS struct {
+	Cert string `yaml:"cert" doc:"File with the certificate and its chain (PEM): listen then speaks HTTPS itself. A renewed file is taken within a minute."`
+	Key  string `yaml:"key" doc:"File with the private key of tls.cert (PEM)."`
+}
+
+// Federation says whether and how this server talks to others.
+type Federation struct {
+	Enabled           bool   `yaml:"enabled" doc:"Whether this server talks to other homeservers. It needs a serverName that others find, and HTTPS; see federating.md."`
+	Address           string `yaml:"address" doc:"Host and port where other servers connect, if that is not serverName at port 443; told at /.well-known/parley/server." shown:"serverName"`
+	Allow             string `yaml:"allow" doc:"Servers to federate with, with commas between them, such as example.org, *.example.net; empty for all. Without port."`
+	Deny              string `yaml:"deny" doc:"Servers not to federate with, as in allow; deny wins."`
+	AllowNetworks     string `yaml:"allowNetworks" doc:"Private networks that other servers may be in, with commas between them, such as 10.0.0.0/8. For test deployments only: whoever names a server can make this one connect there."`
+	CAFile            string `yaml:"caFile" doc:"File with further certificate authorities (PEM) for other servers, besides those of the machine."`
+	RequestsPerMinute int    `yaml:"requestsPerMinute" doc:"Requests that one other server may make in a minute; 0 for no limit."`
+	MegabytesPerMin   int    `yaml:"megabytesPerMinute" doc:"Megabytes that one other server may send in a minute; 0 for no limit."`
+	UnknownPerMinute  int    `yaml:"unknownServersPerMinute" doc:"Servers never met before whose keys are asked for in a minute, in all; 0 for no limit."`
+}
+
 // Default returns the configuration of an empty file, before derived values are filled in.
 func Default() Config {
 	return Config{
@@ -99,7 +120,8 @@ func Default() Config {
 			MessagesPerMinute: 200, GroupMessagesPerMinute: 30, NewcomerConversations: 10, ConversationsPerDay: 500, LookupsPerMinute: 120,
 			ReportsPerDay: 20,
 		},
-		Log: Log{Level: "info", Format: "text"},
+		Federation: Federation{RequestsPerMinute: 3000, MegabytesPerMin: 256, UnknownPerMinute: 60},
+		Log:        Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -111,11 +133,26 @@ func (c Config) IsLocal() bool {
 
 // TrustedProxies returns the networks of Proxies.
 func (c Config) TrustedProxies() ([]netip.Prefix, error) {
-	var out []netip.Prefix
-	for text := range strings.SplitSeq(c.Proxies, ",") {
-		if text = strings.TrimSpace(text); text == "" {
-			continue
+	return networks(c.Proxies)
+}
+
+// Networks returns the networks of AllowNetworks.
+func (f Federation) Networks() ([]netip.Prefix, error) { return networks(f.AllowNetworks) }
+
+// Names returns the parts of a list such as Allow.
+func Names(list string) []string {
+	var out []string
+	for text := range strings.SplitSeq(list, ",") {
+		if text = strings.TrimSpace(text); text != "" {
+			out = append(out, text)
 		}
+	}
+	return out
+}
+
+func networks(list string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range Names(list) {
 		if a, err := netip.ParseAddr(text); err == nil {
 			out = append(out, netip.PrefixFrom(a, a.BitLen()))
 			continue

@@ -89,14 +89,17 @@ database:
   shards: 8
   list:
     - {dsn: "postgres://a", shards: 0-6}
-    - {dsnFile: %q, shards: 7}
-registration: {mode: open, allowOpen: true, tokensFile: %q}
+    - {dsnFile: %[1]q, shards: 7}
+registration: {mode: open, allowOpen: true, tokensFile: %[2]q}
 trustedProxies: 127.0.0.1, 10.0.0.0/8
 groups: {maxMembers: 1024}
 limits: {messagesPerMinute: 1, groupMessagesPerMinute: 2, newcomerConversations: 3, conversationsPerDay: 4, lookupsPerMinute: 5, reportsPerDay: 6}
 moderation: {reportDays: 7}
 log: {level: debug, format: json}
 metrics: {listen: ":9090"}
+tls: {cert: %[1]q, key: %[2]q}
+federation: {enabled: true, address: "fed.example.org:8448", allow: "a.example, *.example.net", deny: b.example, allowNetworks: "10.0.0.0/8", caFile: %[1]q,
+  requestsPerMinute: 1, megabytesPerMinute: 2, unknownServersPerMinute: 3}
 `, dsn, tokens))
 	want := Config{
 		ServerName: "chat.example.org:8443", Listen: "[::1]:80", PublicURL: "https://chat.example.org", DataDir: "/srv/parley",
@@ -107,6 +110,8 @@ metrics: {listen: ":9090"}
 		Registration: Registration{Mode: ModeOpen, AllowOpen: true, TokensFile: tokens},
 		Limits:       Limits{1, 2, 3, 4, 6, 5},
 		Moderation:   Moderation{ReportDays: 7},
+		TLS:          TLS{Cert: dsn, Key: tokens},
+		Federation:   Federation{true, "fed.example.org:8448", "a.example, *.example.net", "b.example", "10.0.0.0/8", dsn, 1, 2, 3},
 		Groups:       Groups{MaxMembers: 1024}, Log: Log{Level: "debug", Format: "json"}, Metrics: Metrics{Listen: ":9090"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -206,6 +211,17 @@ func TestLoad_RefusesWhatCannotWork(t *testing.T) {
 		"groups: {maxMembers: 1025}":                                        "between 2 and 1024",
 		"log: {level: trace}":                                               "log.level",
 		"log: {format: yaml}":                                               "log.format",
+		"tls: {cert: /none}":                                                "together",
+		"tls: {cert: /none, key: /nokey}":                                   "tls.key",
+		"{serverName: 127.0.0.1, federation: {enabled: true}}":              "is an address",
+		"federation: {address: 10.0.0.1}":                                   "federation.address",
+		"federation: {allow: 'a.example:8448'}":                             "federation.allow",
+		"federation: {deny: '*example.org'}":                                "federation.deny",
+		"federation: {allowNetworks: 10.0.0.0/33}":                          "federation.allowNetworks",
+		"federation: {caFile: /none}":                                       "federation.caFile",
+		"federation: {requestsPerMinute: -1}":                               "federation.requestsPerMinute",
+		"federation: {megabytesPerMinute: 2001}":                            "between 0 and 2000",
+		"federation: {unknownServersPerMinute: 1000001}":                    "federation.unknownServersPerMinute",
 		"metrics: {listen: 9090}":                                           "metrics.listen",
 		"[1, 2]":                                                            "keys with values",
 		"listen: a:1\n---\nlisten: b:1":                                     "several",

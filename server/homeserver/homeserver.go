@@ -4,6 +4,7 @@ package homeserver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,9 +24,11 @@ import (
 	"parley.chat/core/fanout"
 	"parley.chat/core/feed"
 	"parley.chat/core/timeline"
+	"parley.chat/federation/peer"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 	"parley.chat/server/config"
+	"parley.chat/server/keyring"
 	"parley.chat/server/privatepg"
 	"parley.chat/store"
 )
@@ -47,6 +50,9 @@ type Options struct {
 	Placement  fanout.Placement
 	// Owner is another node, in this process, that owns every shard: this one has sessions and no timeline of its own.
 	Owner *Homeserver
+	// Resolver finds other servers, and FederationPort is where they are without further word, 443 if 0.
+	Resolver       peer.Resolver
+	FederationPort uint16
 }
 
 // Homeserver is an assembled node. Make it with New.
@@ -55,6 +61,9 @@ type Homeserver struct {
 	opt      Options
 	log      *slog.Logger
 	identity *identity
+	keys     *keyring.Ring
+	peers    *peers
+	certs    *tls.Config // nil: plain HTTP
 	cluster  *privatepg.Cluster
 	store    *store.Store
 	fanout   *fanout.Fanout
@@ -89,12 +98,21 @@ func (h *Homeserver) open(ctx context.Context) (err error) {
 	if h.listener, err = net.Listen("tcp", h.cfg.Listen); err != nil {
 		return fmt.Errorf("%w; another address is set by listen in the configuration or PARLEY_LISTEN", err)
 	}
+	if h.certs, err = certificates(h.cfg.TLS); err != nil {
+		return err
+	}
 	if h.cfg.Metrics.Listen != "" {
 		if h.monitor, err = net.Listen("tcp", h.cfg.Metrics.Listen); err != nil {
 			return fmt.Errorf("listen for metrics: %w", err)
 		}
 	}
 	if h.store, h.cluster, err = openDatabase(ctx, h.cfg, store.Identity{Server: id.Server(h.cfg.ServerName), PublicKey: h.identity.public()}, h.log); err != nil {
+		return err
+	}
+	if err := h.openKeys(ctx); err != nil {
+		return err
+	}
+	if err := h.openPeers(); err != nil {
 		return err
 	}
 	h.assemble()
@@ -183,6 +201,8 @@ func (h *Homeserver) Run(ctx context.Context) error {
 	middle.Go(func() error { return h.accounts.Run(middleCtx) })
 	middle.Go(func() error { return h.watchAccounts(middleCtx) })
 	middle.Go(func() error { return h.sweepReports(middleCtx) })
+	middle.Go(func() error { return h.keys.Run(middleCtx) })
+	middle.Go(func() error { return h.sweepNonces(middleCtx) })
 	doors := h.serve()
 
 	var err error
@@ -215,6 +235,9 @@ func (h *Homeserver) Close() {
 	}
 	if h.monitor != nil {
 		_ = h.monitor.Close()
+	}
+	if h.peers != nil {
+		h.peers.client.Close()
 	}
 	if h.store != nil {
 		h.store.Close()

@@ -21,6 +21,7 @@ import (
 	"parley.chat/clientapi/session"
 	"parley.chat/core/conversation"
 	"parley.chat/core/search"
+	"parley.chat/federation/auth"
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/id"
 	wire "parley.chat/protocol/rest"
@@ -34,7 +35,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	conversations := &op.Conversations{
 		Timeline: h.timeline, Feed: h.feed, Channels: h.channels, Users: h.accounts, People: h.people,
 		Finder: &search.Finder{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards},
-		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.identity, Log: h.part("op"),
+		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.keys, Log: h.part("op"),
 	}
 	conversations.Created = h.creations()
 	presence := &op.Presence{Presence: h.presence, Conversations: conversations}
@@ -69,22 +70,26 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}))
 	}
 	h.http = &http.Server{
-		Handler:           split(api, mux),
+		Handler:           split(api, h.federation(api), mux),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(h.part("http").Handler(), slog.LevelDebug),
+		TLSConfig:         h.certs,
 	}
 }
 
-// split keeps the API's paths from the mux, which would answer an unclean one with a redirect.
-func split(api, rest http.Handler) http.Handler {
+// split keeps the paths of the APIs from the mux, which would answer an unclean one with a redirect.
+func split(api, federation, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/api/") {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/api/"):
 			api.ServeHTTP(w, r)
-			return
+		case strings.HasPrefix(r.URL.Path, "/federation/"):
+			federation.ServeHTTP(w, r)
+		default:
+			rest.ServeHTTP(w, r)
 		}
-		rest.ServeHTTP(w, r)
 	})
 }
 
@@ -129,10 +134,14 @@ func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 func (h *Homeserver) serverKeys(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Cache-Control", "no-store")
-	answer(w, http.StatusOK, wire.ServerKeys{
-		ServerName: h.cfg.ServerName,
-		Keys:       map[string]string{h.identity.keyID: canonical.EncodeBase64(h.identity.public())},
-	})
+	out := wire.ServerKeys{ServerName: h.cfg.ServerName, Keys: map[string]string{}}
+	for _, k := range h.keys.Current() {
+		out.Keys[k.ID] = canonical.EncodeBase64(k.Public)
+	}
+	if h.cfg.Federation.Enabled {
+		out.Server, out.RequestAuth = h.cfg.Federation.Address, []string{auth.Scheme}
+	}
+	answer(w, http.StatusOK, out)
 }
 
 func answer(w http.ResponseWriter, status int, body any) {
@@ -147,7 +156,11 @@ func (h *Homeserver) serve() <-chan error {
 	failed := make(chan error, 2)
 	start := func(srv *http.Server, l net.Listener) {
 		go func() {
-			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			serve := srv.Serve
+			if srv.TLSConfig != nil {
+				serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+			}
+			if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 				failed <- err
 			}
 		}()

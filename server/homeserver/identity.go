@@ -5,7 +5,6 @@ package homeserver
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -15,17 +14,15 @@ import (
 	"strings"
 	"syscall"
 
-	"parley.chat/protocol/event"
 	"parley.chat/protocol/id"
 )
 
 // identity is what this deployment is, kept in the data folder.
 type identity struct {
-	node  string
-	name  id.Server
-	key   ed25519.PrivateKey
-	keyID string // ed25519:<first characters of the key's hash>
-	lock  *os.File
+	node string
+	name id.Server
+	key  ed25519.PrivateKey // the first one: server/keyring knows which sign
+	lock *os.File
 }
 
 // openIdentity makes or reads the node's id and the server's signing key, and locks the folder: two servers with one
@@ -71,8 +68,6 @@ func (i *identity) read(dir string) error {
 		return errors.New("signing.key in the data folder is damaged: restore it from a backup")
 	}
 	i.key = ed25519.NewKeyFromSeed(seed)
-	sum := sha256.Sum256(i.public())
-	i.keyID = "ed25519:" + strings.NewReplacer("-", "a", "_", "b").Replace(base64.RawURLEncoding.EncodeToString(sum[:6]))
 	return nil
 }
 
@@ -85,13 +80,7 @@ func absolute(dir string) string {
 	return dir
 }
 
-// Sign implements op.Signer.
-func (i *identity) Sign(c event.Checkpoint) (event.Signature, error) {
-	c.Hub = i.name
-	return c.Sign(i.keyID, i.key)
-}
-
-// realm names the deployment in cursors.
+// realm names the deployment in cursors. The first key stays for that when others sign.
 func (i *identity) realm() []byte { return i.public() }
 
 // keep reads a small file, or makes it whole: written beside, synced and renamed.
