@@ -32,7 +32,7 @@ type peers struct {
 const failuresPerMinute = 120
 
 func (h *Homeserver) openKeys(ctx context.Context) (err error) {
-	h.keys, err = keyring.Open(ctx, keyring.Options{
+	h.ring, err = keyring.Open(ctx, keyring.Options{
 		Dir: h.cfg.DataDir, Server: h.identity.name, First: h.identity.key, Store: h.store, Now: h.now, Log: h.part("keys"),
 	})
 	return err
@@ -51,12 +51,12 @@ func (h *Homeserver) openPeers() error {
 	o.DefaultPort, o.Now = h.opt.FederationPort, h.now
 	p := &peers{}
 	p.auth = auth.New(auth.Options{
-		Self: h.identity.name, Signer: h.keys, Keys: later{p}, Replays: h.store, Admit: o.Admit,
+		Self: h.identity.name, Signer: h.ring, Keys: later{p}, Replays: h.store, Admit: o.Admit,
 	})
 	o.Auth = p.auth
 	p.client = peer.NewClient(o)
 	p.keys = peer.NewKeyring(peer.KeyOptions{
-		Client: p.client, Self: h.identity.name, Own: h.keys.Own, UnknownPerMinute: h.cfg.Federation.UnknownPerMinute, Now: h.now,
+		Client: p.client, Self: h.identity.name, Own: h.ring.Own, UnknownPerMinute: h.cfg.Federation.UnknownPerMinute, Now: h.now,
 	})
 	h.peers = p
 	return nil
@@ -111,7 +111,7 @@ func (h *Homeserver) federation(none http.Handler) http.Handler {
 }
 
 func (h *Homeserver) publishKeys(w http.ResponseWriter) {
-	raw, err := h.keys.Document()
+	raw, err := h.ring.Document()
 	if err != nil {
 		h.log.Error("keys not published", slog.Any("error", err))
 		door.WriteProblem(w, fault.New(fault.Unavailable, "the keys cannot be published now"))
@@ -152,4 +152,4 @@ func (h *Homeserver) RequestAuth() auth.RequestAuth { return h.peers.auth }
 func (h *Homeserver) PeerKeys() *peer.Keyring { return h.peers.keys }
 
 // Keys are this homeserver's own.
-func (h *Homeserver) Keys() *keyring.Ring { return h.keys }
+func (h *Homeserver) Keys() *keyring.Ring { return h.ring }

@@ -61,7 +61,7 @@ type Homeserver struct {
 	opt      Options
 	log      *slog.Logger
 	identity *identity
-	keys     *keyring.Ring
+	ring     *keyring.Ring
 	peers    *peers
 	certs    *tls.Config // nil: plain HTTP
 	cluster  *privatepg.Cluster
@@ -201,7 +201,7 @@ func (h *Homeserver) Run(ctx context.Context) error {
 	middle.Go(func() error { return h.accounts.Run(middleCtx) })
 	middle.Go(func() error { return h.watchAccounts(middleCtx) })
 	middle.Go(func() error { return h.sweepReports(middleCtx) })
-	middle.Go(func() error { return h.keys.Run(middleCtx) })
+	middle.Go(func() error { return h.ring.Run(middleCtx) })
 	middle.Go(func() error { return h.sweepNonces(middleCtx) })
 	doors := h.serve()
 

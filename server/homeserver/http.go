@@ -35,7 +35,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	conversations := &op.Conversations{
 		Timeline: h.timeline, Feed: h.feed, Channels: h.channels, Users: h.accounts, People: h.people,
 		Finder: &search.Finder{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards},
-		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.keys, Log: h.part("op"),
+		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.ring, Log: h.part("op"),
 	}
 	conversations.Created = h.creations()
 	presence := &op.Presence{Presence: h.presence, Conversations: conversations}
@@ -135,7 +135,7 @@ func (h *Homeserver) serverKeys(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Cache-Control", "no-store")
 	out := wire.ServerKeys{ServerName: h.cfg.ServerName, Keys: map[string]string{}}
-	for _, k := range h.keys.Current() {
+	for _, k := range h.ring.Current() {
 		out.Keys[k.ID] = canonical.EncodeBase64(k.Public)
 	}
 	if h.cfg.Federation.Enabled {

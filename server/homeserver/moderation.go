@@ -21,10 +21,13 @@ func (h *Homeserver) moderation(conversations *op.Conversations) *op.Moderation 
 
 // keys are those that proofs are checked with.
 func (h *Homeserver) keys(server id.Server, keyID string) ed25519.PublicKey {
-	if server != h.identity.name || keyID != h.identity.keyID {
+	if server != h.identity.name {
 		return nil
 	}
-	return h.identity.public()
+	if k, ok := h.ring.Own(keyID); ok && !k.IsRevoked {
+		return k.Public
+	}
+	return nil
 }
 
 // sweepReportsEvery is how often reports past their life are erased.
