@@ -28,6 +28,10 @@ const (
 	TicketInvalid Code = "ticket_invalid"
 	// WrongCredentials: Username and password do not match an active account.
 	WrongCredentials Code = "wrong_credentials"
+	// SignatureInvalid: A request between servers is not signed as it must be, is too old or ahead, came before, or its key cannot be had; only the receiver's log says which.
+	SignatureInvalid Code = "signature_invalid"
+	// ServerRefused: The operator of this server does not federate with yours.
+	ServerRefused Code = "server_refused"
 	// OriginRefused: A browser on a foreign origin may not open a socket here.
 	OriginRefused Code = "origin_refused"
 	// RegistrationClosed: This server does not register accounts.
@@ -140,6 +144,8 @@ var catalogue = map[Code]Info{
 	RefreshInvalid:           {Status: 401, Close: 0, Retry: "after_login", Meaning: "The refresh token is unknown or was used before; in the second case the device is logged out."},
 	TicketInvalid:            {Status: 401, Close: 0, Retry: "later", Meaning: "The socket ticket is unknown, used, older than 30 seconds, or was made for another origin."},
 	WrongCredentials:         {Status: 401, Close: 0, Retry: "never", Meaning: "Username and password do not match an active account."},
+	SignatureInvalid:         {Status: 401, Close: 0, Retry: "later", Meaning: "A request between servers is not signed as it must be, is too old or ahead, came before, or its key cannot be had; only the receiver's log says which."},
+	ServerRefused:            {Status: 403, Close: 0, Retry: "never", Meaning: "The operator of this server does not federate with yours."},
 	OriginRefused:            {Status: 403, Close: 0, Retry: "never", Meaning: "A browser on a foreign origin may not open a socket here."},
 	RegistrationClosed:       {Status: 403, Close: 0, Retry: "never", Meaning: "This server does not register accounts."},
 	RegistrationTokenInvalid: {Status: 403, Close: 0, Retry: "never", Meaning: "This server registers accounts by token; the given one is missing, unknown, used up or expired."},
@@ -193,5 +199,5 @@ var catalogue = map[Code]Info{
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, SignatureInvalid, ServerRefused, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
 }
