@@ -24,6 +24,8 @@ type Options struct {
 	// FullHistory makes the first sync of a device fetch all it may read. Otherwise a conversation begins with
 	// the newest events the server gives, and what is before is told by Summary's Gap.
 	FullHistory bool
+	// Quiet keeps Run from saying that the user is online; SetOnline(true) ends that.
+	Quiet bool
 	// Buffer is how many updates wait in Events before the connection is read no further; 0 means 256.
 	Buffer int
 	// OutboxLimit is how many messages may wait to be acknowledged; 0 means 1000.
@@ -60,6 +62,7 @@ type Client struct {
 	auth    auth
 	outbox  *outbox
 	receipt *receipts
+	moment  *moment
 	running atomic.Bool
 }
 
@@ -80,6 +83,7 @@ func New(o Options) (*Client, error) {
 		auth:    auth{turn: make(chan struct{}, 1)},
 		outbox:  newOutbox(o.OutboxLimit, wake),
 		receipt: newReceipts(wake),
+		moment:  newMoment(o.Quiet, wake),
 	}, nil
 }
 

@@ -28,6 +28,10 @@ func (c *conn) handle(ctx context.Context, raw []byte) error {
 		err = decoded(ctx, in, c.acked)
 	case frame.DeliveryAck:
 		err = decoded(ctx, in, c.receipted)
+	case frame.PresenceFrame:
+		err = decoded(ctx, in, c.present)
+	case frame.TypingFrame:
+		err = decoded(ctx, in, c.typed)
 	case frame.ChannelHeadFrame:
 		err = decoded(ctx, in, c.headMoved)
 	case frame.SyncFrame:

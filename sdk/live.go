@@ -136,6 +136,7 @@ func (c *conn) caughtUp(ctx context.Context) error {
 		return nil
 	}
 	c.liveSince = time.Now()
+	c.c.moment.reconnected()
 	poke(c.c.outbox.wake)
 	return c.c.emit(ctx, Connection{State: Live})
 }
@@ -195,7 +196,9 @@ func (c *conn) nextFrame(now time.Time) (string, any, time.Duration) {
 	if d != nil {
 		return frame.DeliveryAck, d, 0
 	}
-	return "", nil, min(wait, other)
+	wait = min(wait, other)
+	kind, data, other := c.c.moment.next(now)
+	return kind, data, min(wait, other)
 }
 
 // keepAlive finds dead connections, and keeps the tokens fresh while no call does.

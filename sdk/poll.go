@@ -14,6 +14,7 @@ import (
 
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/rest"
 )
 
 // The rhythm of long polling.
@@ -139,8 +140,27 @@ func (p *poll) write(ctx context.Context, raw []byte) error {
 		return p.sync(ctx, in.Data)
 	case frame.SendMessage:
 		return p.send(ctx, in.Data)
+	case frame.PresenceFrame:
+		return p.present(ctx, in.Data)
 	}
 	return nil
+}
+
+// present says what can be said without a socket: online or offline. Nobody can be watched.
+func (p *poll) present(ctx context.Context, data []byte) error {
+	var in frame.PresenceRequest
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("decode own presence: %w", err)
+	}
+	status := "online"
+	if in.Status != "" {
+		status = in.Status
+	}
+	err := p.c.call(ctx, http.MethodPost, "/api/v1/users/me/presence", rest.SetPresence{Status: status}, nil)
+	if SessionEnded(err) {
+		return err
+	}
+	return nil // It is said again, and a server may not offer it.
 }
 
 func (p *poll) sync(ctx context.Context, data []byte) error {

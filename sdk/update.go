@@ -8,8 +8,8 @@ import (
 	"parley.chat/protocol/frame"
 )
 
-// Update is something the application learns from Events: a Message, MessageChange, StateChange, Expired, Receipt, Acked, SendFailed, Summary,
-// ChannelHead or Connection.
+// Update is something the application learns from Events: a Message, MessageChange, StateChange, Expired, Receipt, Acked, SendFailed,
+// Summary, ChannelHead, Presence, Typing or Connection.
 type Update interface{ update() }
 
 // Message is a message of a conversation; also those of this device, after they got their seq.

@@ -20,6 +20,7 @@ const (
 // app is the running client after login. One goroutine owns it.
 type app struct {
 	*model
+	around
 	client *sdk.Client
 	screen screen
 	plain  bool
@@ -39,7 +40,7 @@ type typed struct {
 
 func newApp(client *sdk.Client, s screen, plain bool) *app {
 	session, _ := client.Session()
-	return &app{model: newModel(session.UserID), client: client, screen: s, plain: plain}
+	return &app{model: newModel(session.UserID), around: newAround(s), client: client, screen: s, plain: plain}
 }
 
 // run works until the user leaves, ctx ends or the session does.
@@ -64,6 +65,8 @@ func (a *app) run(ctx context.Context) error {
 				break
 			}
 			a.line(ctx, in.line)
+		case line := <-a.keys:
+			a.key(line)
 		case err := <-ended:
 			return err
 		case <-ctx.Done():
@@ -118,6 +121,8 @@ func (a *app) update(ctx context.Context, u sdk.Update) {
 		a.headMoved(ctx, u.ChannelHead)
 	case sdk.Connection:
 		a.connection(ctx, u)
+	default:
+		a.moment(u)
 	}
 }
 
@@ -151,8 +156,10 @@ func lost(err error) string {
 	return "cannot reach the server (" + outage(err) + "); trying again"
 }
 
-// redraw keeps the prompt true: the open conversation, how far the last own message got, the connection.
+// redraw keeps the prompt true: the open conversation, how far the last own message got, the connection. It is also where the
+// peer of the open conversation begins to be watched.
 func (a *app) redraw() {
+	a.look()
 	p := "> "
 	if c := a.convs[a.open]; c != nil {
 		p = short(a.title(c), 24) + "> "

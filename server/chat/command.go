@@ -53,6 +53,7 @@ func commands() map[string]command {
 		"/pin":         {"/pin [off]", "pin the newest message, or take its pin away", 0, true, (*app).cmdPin},
 		"/pins":        {"/pins", "the pinned messages", 0, true, (*app).cmdPins},
 
+		"/online":  {"/online NAME", "whether someone is there, and when last", 1, false, (*app).cmdOnline},
 		"/history": {"/history [N]", "the newest N messages, else 20", 0, true, (*app).cmdHistory},
 		"/edit":    {"/edit N|last TEXT", "give an own message another text", 2, true, (*app).cmdEdit},
 		"/delete":  {"/delete N|last", "delete a message for everyone", 1, true, (*app).cmdDelete},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -42,6 +43,16 @@ func openScreen(plain bool, in, out *os.File) (screen, error) {
 	s := &terminal{t: t, in: in, out: out, restore: old, shown: firstPrompt}
 	s.fit()
 	return s, nil
+}
+
+// onKey implements keyed. It is called before read.
+func (t *terminal) onKey(f func(line string)) {
+	t.t.AutoCompleteCallback = func(line string, pos int, key rune) (string, int, bool) {
+		if key >= ' ' && utf8.ValidRune(key) {
+			f(line[:pos] + string(key) + line[pos:])
+		}
+		return "", 0, false
+	}
 }
 
 // plainScreen is lines in, lines out.
