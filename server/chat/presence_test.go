@@ -3,12 +3,16 @@
 package chat
 
 import (
+	"context"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/rest"
 	"parley.chat/sdk"
 	"parley.chat/sdk/sdktest"
 )
@@ -86,5 +90,69 @@ func TestTyping_IsSaidOnceInAWhileAndInTheOpenConversationOnly(t *testing.T) {
 	}
 	if n := len(a.typing); n != 1 {
 		t.Errorf("%d are remembered", n)
+	}
+}
+
+// keyboard is a screen that knows what is typed.
+type keyboard struct {
+	paper
+	press func(line string)
+}
+
+func (k *keyboard) onKey(f func(line string)) { k.press = f }
+
+func TestTyping_IsToldOfTextAndNotOfCommands(t *testing.T) {
+	var sent []string
+	var mu sync.Mutex
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
+	c, err := sdk.New(sdk.Options{BaseURL: f.URL, OnFrame: func(out bool, raw []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		if out && strings.Contains(string(raw), `"type":"typing"`) {
+			sent = append(sent, string(raw))
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Register(t.Context(), rest.Register{Username: "alice", Password: "correct horse"}); err != nil {
+		t.Fatal(err)
+	}
+	k := &keyboard{}
+	a := newApp(c, k, false)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	for live := false; !live; {
+		u := <-c.Events()
+		a.update(ctx, u)
+		l, ok := u.(sdk.Connection)
+		live = ok && l.State == sdk.Live
+	}
+	press := func(line string) {
+		k.press(line)
+		a.key(<-a.keys)
+	}
+	press("nobody is there")
+	a.open = conv
+	press("/o")
+	press("h")
+	k.press("he")
+	k.press("hel") // Before the app looked: one is enough.
+	a.key(<-a.keys)
+	deadline := time.Now().Add(5 * time.Second)
+	for count := 0; count == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		mu.Lock()
+		count = len(sent)
+		mu.Unlock()
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	want := []string{`{"type":"typing","data":{"conversationId":"` + conv + `","isTyping":true}}`}
+	if d := cmp.Diff(want, sent); d != "" {
+		t.Error(d)
 	}
 }
