@@ -4,10 +4,12 @@ package op
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
+	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
@@ -21,12 +23,17 @@ func (o *Conversations) Pin(ctx context.Context, c Caller, conversationID, messa
 	if err != nil {
 		return err
 	}
-	target, err := o.messageAt(ctx, c, v, m)
+	change := frame.Change{TargetMessageID: m.String()}
+	content, err := event.ChangeContent(change)
 	if err != nil {
 		return err
 	}
-	p := conversation.Proposal{Type: frame.TypePin, Change: frame.Change{TargetMessageID: m.String()}, Target: target}
-	_, err = o.propose(ctx, c, v.State.ID, p)
+	_, err = o.append(ctx, c, v.State.ID, timeline.Command{
+		Proposal: conversation.Proposal{Type: frame.TypePin, Change: change}, Content: content, About: m,
+	})
+	if errors.Is(err, conversation.ErrUnchanged) {
+		return nil
+	}
 	return err
 }
 
@@ -51,16 +58,6 @@ func (o *Conversations) pinnable(ctx context.Context, c Caller, conversationID, 
 		return v, m, fault.Invalid("messageId", "is not a message id")
 	}
 	return v, m, nil
-}
-
-// messageAt are the facts of a message that the caller may read; nil if there is none.
-func (o *Conversations) messageAt(ctx context.Context, c Caller, v timeline.View, m id.Message) (*conversation.Target, error) {
-	from, to, _ := v.State.Visible(c.User, v.Head.Seq)
-	e, err := o.eventAt(ctx, v, m)
-	if err != nil || e == nil || e.Seq < from || e.Seq > to {
-		return nil, err
-	}
-	return &conversation.Target{Seq: e.Seq, Type: e.Type, Sender: e.Sender, Time: e.HubTime, Erased: e.Content == nil}, nil
 }
 
 func (o *Conversations) eventAt(ctx context.Context, v timeline.View, m id.Message) (*conversation.Event, error) {
@@ -97,7 +94,11 @@ func (o *Conversations) Pins(ctx context.Context, c Caller, conversationID, curs
 		return out, err
 	}
 	records, err := o.shown(ctx, c, v, events)
-	out.Messages = append(out.Messages, records...)
+	for _, r := range records {
+		if r.Content != "" || r.MediaURL != "" || r.EncryptedContent != "" { // Every message has one of them while it is shown.
+			out.Messages = append(out.Messages, r)
+		}
+	}
 	return out, err
 }
 

@@ -347,6 +347,10 @@ func pinWhich(t *suite.T, a, b, c *actor) {
 	t.Expect(k.newest(a).At("type").Text() == "pin" && k.newest(a).At("targetMessageId").Text() == third, "the pin is told as %v", k.newest(a))
 	must(t, b.ask(request("DELETE", k.path("/messages/"+first+"/pin"), nil)), "unpinning")
 	wantPins(t, k, b, third, second)
+	must(t, a.ask(request("DELETE", k.path("/messages/"+second), nil)), "deleting")
+	list := b.ok(http.StatusOK, get(k.path("/pins"))).At("messages").List()
+	t.Expect(len(list) == 1 && list[0].At("messageId").Text() == third, "after one was deleted the pins are %v", list)
+	wantCode(t, k.pin(a, second), "unknown_message", "pinning a deleted message")
 }
 
 // wantPins compares the list of pins, newest first, one page at a time, and the ids in the conversation.

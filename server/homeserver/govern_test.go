@@ -322,6 +322,12 @@ func TestGovern_PinsAreThoseTheReaderMaySee(t *testing.T) {
 		t.Errorf("then bob lists %v", got)
 	}
 	bob.Refused(fault.InvalidCursor, "GET", path+"/pins?cursor="+second, nil)
+	alice.Do("DELETE", path+"/messages/"+first, nil, nil)
+	if got, _ := list(bob, ""); !slices.Equal(got, []string{third}) {
+		t.Errorf("after one was deleted bob lists %v", got)
+	}
+	alice.Refused(fault.UnknownMessage, "PUT", pin(first), nil)
+	alice.Do("DELETE", pin(first), nil, nil)
 }
 
 func TestGovern_ANewMemberReadsWhatWasShared(t *testing.T) {
