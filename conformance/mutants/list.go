@@ -26,7 +26,7 @@ const (
 
 // All returns new mutants, which have seen nothing yet.
 func All() []Mutant {
-	return slices.Concat(answers(), shapes(), sockets(), feeds(), stateful())
+	return slices.Concat(answers(), shapes(), sockets(), feeds(), stateful(), governing())
 }
 
 // answers are mutants of status, code and header.
