@@ -13,6 +13,7 @@ import (
 
 // Search asks for messages; zero fields mean anything, and what is set holds together.
 type Search struct {
+	Text           string // words, and phrases in double quotes; only in conversations with serverSearch
 	SenderID       string
 	ConversationID string
 	ContentType    string    // text, image, video, audio, document
@@ -35,6 +36,7 @@ func (s Search) values() url.Values {
 			q.Set(name, value)
 		}
 	}
+	set("q", s.Text)
 	set("senderId", s.SenderID)
 	set("conversationId", s.ConversationID)
 	set("contentType", s.ContentType)

@@ -24,6 +24,7 @@ var partitioned = [...]string{
 	"account_data",
 	"annotations", "reactions", "mentions",
 	"reports", "moderation_actions", "erasures",
+	"search_progress", "message_search",
 	"events",
 }
 

@@ -79,7 +79,7 @@ UPDATE events_s%[1]d e
  WHERE e.conv = t.conv AND e.seq = t.seq AND e.content IS NOT NULL`
 
 // derivedOfMessages are the tables whose rows go with the message they are about, by (shard, conv, seq).
-var derivedOfMessages = [...]string{"reactions", "mentions"}
+var derivedOfMessages = [...]string{"reactions", "mentions", "message_search"}
 
 // queueErase erases messages and their edits for good, with everything that was derived of them. Whatever else keeps a word
 // of a message is to be erased here too.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -66,16 +67,27 @@ SELECT seq, hub_time FROM events_s%d e
    AND hub_time >= $4 AND hub_time < $5 AND ($6 = '' OR sender = $6) AND ($7::bytea = '' OR position($7 IN content) > 0)
  ORDER BY seq DESC LIMIT $8`
 
+// lookUpSQL finds words in one block. Either index bounds what is touched: that of the words, or that of the block.
+const lookUpSQL = `
+SELECT seq, hub_time FROM message_search_s%d m
+ WHERE conv = $1 AND seq BETWEEN $2 AND $3 AND hub_time >= $4 AND hub_time < $5 AND ($6 = '' OR sender = $6) AND ($7 = '' OR content_type = $7)
+   AND words @@ $9::tsquery
+ ORDER BY seq DESC LIMIT $8`
+
 // Scan implements search.Log.
 func (s *Store) Scan(ctx context.Context, n id.Shard, list []search.Stretch, f search.Filter, limit int) ([]search.Found, error) {
 	batch := &pgx.Batch{}
-	scan, at := fmt.Sprintf(scanSQL, n), fmt.Sprintf(`SELECT hub_time FROM events_s%d WHERE conv = $1 AND pos >= $1 AND seq = $2`, n)
+	scan, lookUp, at := fmt.Sprintf(scanSQL, n), fmt.Sprintf(lookUpSQL, n), fmt.Sprintf(`SELECT hub_time FROM events_s%d WHERE conv = $1 AND pos >= $1 AND seq = $2`, n)
 	kind := []byte{}
 	if f.ContentType != "" {
 		kind = []byte(`"contentType":"` + f.ContentType + `"`)
 	}
 	for _, p := range list {
-		batch.Queue(scan, p.Conv, p.From, p.To, f.From, f.To, string(f.Sender), kind, limit)
+		if f.Text != nil {
+			batch.Queue(lookUp, p.Conv, p.From, p.To, f.From, f.To, string(f.Sender), f.ContentType, limit, f.Text.In(p.Conv, p.From))
+		} else {
+			batch.Queue(scan, p.Conv, p.From, p.To, f.From, f.To, string(f.Sender), kind, limit)
+		}
 		batch.Queue(at, p.Conv, p.From)
 	}
 	res := s.pool(n).SendBatch(ctx, batch)
@@ -96,12 +108,35 @@ func (s *Store) Scan(ctx context.Context, n id.Shard, list []search.Stretch, f s
 	return out, nil
 }
 
+// Searchable implements search.Log.
+func (s *Store) Searchable(ctx context.Context, n id.Shard, convs []id.Conversation) (map[id.Conversation]bool, error) {
+	ids := make([][]byte, len(convs))
+	for i, c := range convs {
+		raw := c.Bytes()
+		ids[i] = raw[:]
+	}
+	rows, err := s.pool(n).Query(ctx, fmt.Sprintf(`SELECT c.id, p.low_seq = 0 FROM conversations_s%[1]d c JOIN search_progress_s%[1]d p ON p.conv = c.conv
+		WHERE c.id = ANY($1) AND p.wanted`, n), ids)
+	if err != nil {
+		return nil, fmt.Errorf("read what is searchable: %w", err)
+	}
+	out := map[id.Conversation]bool{}
+	var raw []byte
+	var whole bool
+	_, err = pgx.ForEachRow(rows, []any{&raw, &whole}, func() error {
+		c, err := conversationID(raw)
+		out[c] = whole
+		return err
+	})
+	return out, err
+}
+
 // Messages implements search.Log.
-func (s *Store) Messages(ctx context.Context, n id.Shard, conv int64, seqs []int64) ([]*conversation.Event, error) {
-	q := fmt.Sprintf(selectEvents, n) + `WHERE conv = $1 AND pos >= $1 AND seq = ANY($2) AND type = 'message' AND content IS NOT NULL`
-	rows, err := s.pool(n).Query(ctx, q, conv, seqs)
+func (s *Store) Messages(ctx context.Context, n id.Shard, conv int64, seqs []int64, reader id.User) ([]*conversation.Event, error) {
+	q := selectFacts(n, `WHERE conv = $1 AND pos >= $1 AND seq = ANY($2) AND seq BETWEEN $3 AND $4 AND type = 'message' AND content IS NOT NULL LIMIT $5`, true)
+	rows, err := s.pool(n).Query(ctx, q, conv, seqs, slices.Min(seqs), slices.Max(seqs), len(seqs), string(reader), id.MaxSeq)
 	if err != nil {
 		return nil, fmt.Errorf("read messages found: %w", err)
 	}
-	return pgx.CollectRows(rows, scanEvent)
+	return pgx.CollectRows(rows, scanFacts)
 }

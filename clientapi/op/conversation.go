@@ -41,6 +41,7 @@ type Conversations struct {
 	Timeline *timeline.Timeline
 	Feed     *feed.Feed
 	Finder   *search.Finder
+	Searches *Searches // nil: nobody is limited
 	Channels *channel.Channels
 	Users    Users
 	People   *account.People

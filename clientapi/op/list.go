@@ -20,8 +20,9 @@ import (
 
 // listed is a conversation in the order of the list: newest movement first, the id decides a tie.
 type listed struct {
-	id   id.Conversation
-	time int64
+	id         id.Conversation
+	time       int64
+	membership string
 }
 
 func (a listed) compare(b listed) int {
@@ -87,14 +88,15 @@ func (o *Conversations) listed(ctx context.Context, c Caller) ([]listed, error) 
 		return nil, err
 	}
 	by := map[id.Shard][]id.Conversation{}
+	membership := map[id.Conversation]string{}
 	out := make([]listed, 0, len(index))
 	for _, m := range index {
 		if m.Membership != conversation.Joined && m.Membership != feed.Subscribed { // Later movement is not for past members.
-			out = append(out, listed{m.ID, m.ChangedAt})
+			out = append(out, listed{m.ID, m.ChangedAt, m.Membership})
 			continue
 		}
 		n := m.ID.Shard(o.Feed.Shards)
-		by[n] = append(by[n], m.ID)
+		by[n], membership[m.ID] = append(by[n], m.ID), m.Membership
 	}
 	for n, convs := range by {
 		heads, err := o.Feed.Log.Heads(ctx, n, convs)
@@ -105,7 +107,7 @@ func (o *Conversations) listed(ctx context.Context, c Caller) ([]listed, error) 
 			heads[convs[i]] = feed.Head{Time: v.Head.Time}
 		})
 		for _, conv := range convs {
-			out = append(out, listed{conv, heads[conv].Time})
+			out = append(out, listed{conv, heads[conv].Time, membership[conv]})
 		}
 	}
 	slices.SortFunc(out, listed.compare)

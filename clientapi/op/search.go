@@ -4,9 +4,13 @@ package op
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"time"
 
 	"parley.chat/core/conversation"
+	"parley.chat/core/feed"
+	"parley.chat/core/limit"
 	"parley.chat/core/search"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
@@ -20,6 +24,7 @@ const SearchConversations = 1000
 
 // Search asks for messages; zero fields mean anything. Times are Unix milliseconds, From <= t < To.
 type Search struct {
+	Text                                  string
 	SenderID, ConversationID, ContentType string
 	From, To                              int64
 	Cursor                                string
@@ -27,20 +32,28 @@ type Search struct {
 }
 
 // Search answers a page of the messages that match and that the caller may read, newest first. Faults: invalid_field,
-// invalid_cursor, unknown_conversation, unavailable.
+// invalid_cursor, unknown_conversation, search_disabled, rate_limited, unavailable.
 func (o *Conversations) Search(ctx context.Context, c Caller, in Search) (rest.Found, error) {
 	out := rest.Found{Messages: []frame.Event{}}
 	q, err := in.query(c)
+	if err == nil {
+		err = o.Searches.take(c)
+	}
 	if err != nil {
 		return out, err
 	}
-	list, err := o.candidates(ctx, c, in.ConversationID)
+	list, err := o.candidates(ctx, c, in.ConversationID, q.Text != nil)
 	if err != nil {
 		return out, err
 	}
-	if beyond := len(list) - SearchConversations; beyond > 0 {
-		list, out.SkippedConversations = list[:SearchConversations], beyond
+	all := len(list)
+	if q.Text != nil {
+		if list, out.IncompleteConversations, err = o.Finder.Searchable(ctx, list); err != nil {
+			return out, err
+		}
 	}
+	list = list[:min(len(list), SearchConversations)]
+	out.SkippedConversations = all - len(list)
 	res, err := o.Finder.Find(ctx, q, list)
 	if err != nil {
 		return out, err
@@ -48,7 +61,7 @@ func (o *Conversations) Search(ctx context.Context, c Caller, in Search) (rest.F
 	if res.Next != nil {
 		out.HasMore, out.NextCursor = true, res.Next.String()
 	}
-	out.Messages, err = o.show(ctx, c, res.Hits)
+	out.Messages, err = o.show(ctx, c, q, res.Hits)
 	return out, err
 }
 
@@ -66,6 +79,11 @@ func (in Search) query(c Caller) (q search.Query, err error) {
 			return q, err
 		}
 	}
+	if in.Text != "" {
+		if q.Text, err = search.ParseText(in.Text); err != nil {
+			return q, err
+		}
+	}
 	q.After, err = search.ParsePlace(in.Cursor)
 	return q, err
 }
@@ -79,13 +97,16 @@ func checkKind(contentType string) error {
 }
 
 // candidates are the conversations to search, those that moved last first: the one named, or all of the caller.
-func (o *Conversations) candidates(ctx context.Context, c Caller, named string) ([]search.Candidate, error) {
+func (o *Conversations) candidates(ctx context.Context, c Caller, named string, text bool) ([]search.Candidate, error) {
 	if named != "" {
-		v, err := o.visible(ctx, c, named)
+		v, reader, err := o.reading(ctx, c, named)
 		if err != nil {
 			return nil, err
 		}
-		return []search.Candidate{{ID: v.State.ID, Time: v.Head.Time}}, nil
+		if m, _ := v.State.Member(c.User); text && (!v.State.Info.ServerSearch || reader == nil && m.Membership != conversation.Joined) {
+			return nil, fault.New(fault.SearchDisabled, "the messages of this conversation are not searched by words")
+		}
+		return []search.Candidate{{ID: v.State.ID, Time: v.Head.Time, Whole: reader != nil}}, nil
 	}
 	all, err := o.listed(ctx, c)
 	if err != nil {
@@ -93,13 +114,17 @@ func (o *Conversations) candidates(ctx context.Context, c Caller, named string) 
 	}
 	out := make([]search.Candidate, len(all))
 	for i, one := range all {
-		out[i] = search.Candidate{ID: one.id, Time: one.time}
+		out[i] = search.Candidate{ID: one.id, Time: one.time, Whole: one.membership == feed.Subscribed, Past: past(one.membership)}
 	}
 	return out, nil
 }
 
+func past(membership string) bool {
+	return membership != conversation.Joined && membership != feed.Subscribed
+}
+
 // show reads the hits again, as pages show messages: what was erased since it was found is left out.
-func (o *Conversations) show(ctx context.Context, c Caller, hits []search.Hit) ([]frame.Event, error) {
+func (o *Conversations) show(ctx context.Context, c Caller, q search.Query, hits []search.Hit) ([]frame.Event, error) {
 	seqs, views := map[id.Conversation][]int64{}, map[id.Conversation]timeline.View{}
 	for _, h := range hits {
 		conv := h.View.State.ID
@@ -107,7 +132,14 @@ func (o *Conversations) show(ctx context.Context, c Caller, hits []search.Hit) (
 	}
 	shown := map[id.Conversation]map[int64]frame.Event{}
 	for conv, v := range views {
-		events, err := o.Finder.Log.Messages(ctx, v.Shard, v.Conv, seqs[conv])
+		if _, member := v.State.Member(c.User); !member { // The index of the user is no proof of a subscription.
+			if _, _, err := o.reading(ctx, c, string(conv)); fault.Is(err, fault.UnknownConversation) {
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		events, err := o.Finder.Log.Messages(ctx, v.Shard, v.Conv, seqs[conv], c.User)
 		if err != nil {
 			return nil, err
 		}
@@ -117,11 +149,46 @@ func (o *Conversations) show(ctx context.Context, c Caller, hits []search.Hit) (
 	}
 	out := make([]frame.Event, 0, len(hits))
 	for _, h := range hits {
-		if e, ok := shown[h.View.State.ID][h.Seq]; ok {
+		if e, ok := shown[h.View.State.ID][h.Seq]; ok && still(e, q) {
 			out = append(out, e)
 		}
 	}
 	return out, nil
+}
+
+// still tells whether a message as it is now is one that was searched for: it may have been deleted since it was found, its
+// time may be over, and the index may be behind an edit.
+func still(e frame.Event, q search.Query) bool {
+	if e.DeletedAt != 0 || e.Content == "" && e.EncryptedContent == "" && e.MediaURL == "" {
+		return false
+	}
+	return q.Text == nil || e.EncryptedContent == "" && q.Text.Match(e.Content)
+}
+
+// Searches bounds how often a user searches. Make it with NewSearches; nil is no limit.
+type Searches struct {
+	now     func() time.Time
+	most    int
+	counter *limit.Counter
+}
+
+// NewSearches makes the limit of a minute, 0 for none. now nil is time.Now.
+func NewSearches(most int, now func() time.Time) *Searches {
+	if now == nil {
+		now = time.Now
+	}
+	return &Searches{now: now, most: most, counter: limit.NewCounter(limit.Rate{Count: most, Per: time.Minute}, 0)}
+}
+
+// take spends one search of the caller. Faults: rate_limited. spec: SEARCH-RATE-1
+func (l *Searches) take(c Caller) error {
+	if l == nil {
+		return nil
+	}
+	if wait := l.counter.Take(string(c.User), 1, l.now().UnixMilli()); wait > 0 {
+		return limit.Refusal(wait, fmt.Sprintf("at most %d searches a minute", l.most))
+	}
+	return nil
 }
 
 func (o *Conversations) records(ctx context.Context, c Caller, v timeline.View, events []*conversation.Event) (map[int64]frame.Event, error) {

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"parley.chat/clientapi/op"
+	"parley.chat/core/search"
 )
 
 // SearchRoutes is the part of the table that serves search.
@@ -14,6 +15,7 @@ func SearchRoutes(o *op.Conversations) []Route {
 		{Method: "GET", Path: "/api/v1/search", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			q := c.Query()
 			in := op.Search{
+				Text:           q.String("q", search.MaxText),
 				SenderID:       q.String("senderId", maxName),
 				ConversationID: q.String("conversationId", maxName),
 				ContentType:    q.String("contentType", maxName),

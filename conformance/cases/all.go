@@ -35,6 +35,7 @@ func All() []*suite.Case {
 		channelCases(),
 		searching(),
 		presenceCases(),
+		searching(), words(),
 		cursors(), feed(), gaps(), polls(), streams(),
 		opening(), tickets(), live(), badFrames(), staying(), crash(),
 		rates(), reports(),

@@ -19,8 +19,9 @@ func searching() []*suite.Case {
 	a.add("SEARCH-FILTER", "sender, kind, time and conversation hold together", "SEARCH-REACH-1 SEARCH-ANSWER-1", searchFilter)
 	a.add("SEARCH-ORDER", "what is found comes newest first", "SEARCH-ANSWER-2", searchOrder)
 	a.add("SEARCH-EVENT", "a found message is as the history shows it", "SEARCH-ANSWER-1", searchEvent)
-	a.add("SEARCH-MEMBERSHIP", "only the time of membership is searched", "SEARCH-REACH-1", searchMembership)
-	a.add("SEARCH-STRANGER", "a stranger's conversation does not exist", "SEARCH-REACH-4 SEARCH-REACH-1", searchStranger)
+	a.add("SEARCH-MEMBERSHIP", "only the time of membership is searched", "SEARCH-REACH-1 SEARCH-REACH-6", searchMembership)
+	a.add("SEARCH-STRANGER", "a stranger's conversation does not exist", "SEARCH-REACH-4 SEARCH-REACH-6", searchStranger)
+	a.add("SEARCH-DELETED", "a deleted message is not found", "SEARCH-REACH-3", searchDeleted)
 	a.add("SEARCH-SKIPPED", "nothing is passed over of few conversations", "SEARCH-REACH-2", searchSkipped)
 	a.add("SEARCH-AT-ONCE", "a message is found from its acknowledgement on", "SEARCH-REACH-5", searchAtOnce)
 	a.add("SEARCH-PAGES", "pages hold every match once and end", "SEARCH-PAGE-1 SEARCH-PAGE-2", searchPages)
@@ -221,4 +222,14 @@ func searchCursor(t *suite.T, a, b *actor) {
 	a.refused("invalid_cursor", get("/search?cursor=nonsense"))
 	a.refused("invalid_cursor", get("/conversations?cursor="+cursor))
 	a.refused("invalid_cursor", get(k.path("/messages?cursor="+cursor)))
+}
+
+func searchDeleted(t *suite.T, a, b *actor) {
+	k := a.group(b)
+	kept, gone := k.send(a, "kept"), k.send(a, "gone")
+	must(t, k.erase(a, gone.At("messageId").Text()), "deleting")
+	for _, who := range []*actor{a, b} {
+		who.finds("conversationId="+k.id, kept)
+		who.finds("conversationId="+k.id+"&contentType=text&senderId="+url.QueryEscape(a.id), kept)
+	}
 }

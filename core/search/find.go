@@ -4,7 +4,9 @@ package search
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"parley.chat/core/conversation"
@@ -23,6 +25,7 @@ const (
 	mostStretch  = 1024
 	firstRound   = 8 // conversations read side by side at first
 	mostRound    = 64
+	blockCost    = 25 // a look-up of words in a block costs as much as looking at so many messages, about
 )
 
 // Filter says what is searched for; zero fields mean anything.
@@ -30,12 +33,15 @@ type Filter struct {
 	Sender      id.User
 	ContentType string
 	From, To    int64 // hub time: From <= t < To; To 0 is no bound
+	Text        *Text // looked for in the index of words; nil: in the log
 }
 
 // Candidate is a conversation to be searched, and a time that no message the user may read there is newer than.
 type Candidate struct {
-	ID   id.Conversation
-	Time int64
+	ID    id.Conversation
+	Time  int64
+	Whole bool // the user reads all of it without being a member
+	Past  bool // the user was a member
 }
 
 // Entrance asks where a conversation is entered: at its newest message not newer than AtMost.
@@ -69,8 +75,11 @@ type Log interface {
 	Enter(ctx context.Context, n id.Shard, u id.User, list []Entrance) ([]Entered, error)
 	// Scan looks for messages with content in stretches: at most limit in each, the highest seqs.
 	Scan(ctx context.Context, n id.Shard, list []Stretch, f Filter, limit int) ([]Found, error)
-	// Messages reads those of the seqs that are messages with content, in no order; their ConversationID is left empty.
-	Messages(ctx context.Context, n id.Shard, conv int64, seqs []int64) ([]*conversation.Event, error)
+	// Searchable lists those of the conversations that are indexed, and whether as a whole.
+	Searchable(ctx context.Context, n id.Shard, convs []id.Conversation) (map[id.Conversation]bool, error)
+	// Messages reads those of the seqs, of which there is one at least, that are messages with content, in no order, as a reader
+	// sees them; their ConversationID is left empty.
+	Messages(ctx context.Context, n id.Shard, conv int64, seqs []int64, reader id.User) ([]*conversation.Event, error)
 }
 
 // Owner tells the committed state. Faults: unknown_conversation, unavailable.
@@ -105,6 +114,34 @@ type Result struct {
 	Next *Place
 }
 
+// Searchable keeps the candidates that are searched by words. partly counts those whose index is not complete yet.
+func (f *Finder) Searchable(ctx context.Context, list []Candidate) (out []Candidate, partly int, err error) {
+	by := map[id.Shard][]id.Conversation{}
+	list = slices.DeleteFunc(slices.Clone(list), func(c Candidate) bool { return c.Past })
+	for _, c := range list {
+		n := c.ID.Shard(f.Shards)
+		by[n] = append(by[n], c.ID)
+	}
+	known := map[id.Conversation]bool{}
+	for n, convs := range by {
+		some, err := f.Log.Searchable(ctx, n, convs)
+		if err != nil {
+			return nil, 0, away(err)
+		}
+		maps.Copy(known, some)
+	}
+	for _, c := range list {
+		whole, ok := known[c.ID]
+		if ok {
+			out = append(out, c)
+		}
+		if ok && !whole {
+			partly++
+		}
+	}
+	return out, partly, nil
+}
+
 // Find searches the candidates, each of which is there once. Faults: unavailable.
 func (f *Finder) Find(ctx context.Context, q Query, list []Candidate) (Result, error) {
 	if q.To == 0 {
@@ -113,6 +150,9 @@ func (f *Finder) Find(ctx context.Context, q Query, list []Candidate) (Result, e
 	s := &sweep{finder: f, query: q, left: RowBudget, round: firstRound}
 	for _, c := range list {
 		s.add(c)
+	}
+	if q.Text != nil { // There is to be a look at each of them at least, or the search would get no further.
+		s.left = max(s.left, 2*blockCost*len(s.lanes))
 	}
 	s.first = min(max(RowBudget/(2*max(int64(len(s.lanes)), 1)), leastStretch), firstStretch)
 	return s.run(ctx)

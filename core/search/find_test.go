@@ -104,7 +104,11 @@ func (w *world) Scan(_ context.Context, _ id.Shard, list []search.Stretch, f sea
 	return out, w.err
 }
 
-func (w *world) Messages(context.Context, id.Shard, int64, []int64) ([]*conversation.Event, error) {
+func (w *world) Searchable(context.Context, id.Shard, []id.Conversation) (map[id.Conversation]bool, error) {
+	return nil, nil
+}
+
+func (w *world) Messages(context.Context, id.Shard, int64, []int64, id.User) ([]*conversation.Event, error) {
 	return nil, nil
 }
 
@@ -113,7 +117,7 @@ func (w *world) View(_ context.Context, c id.Conversation) (timeline.View, error
 	if k.stranger {
 		return timeline.View{}, fault.New(fault.UnknownConversation, "no such conversation")
 	}
-	m := conversation.Member{Membership: conversation.Joined, JoinedSeq: k.from, LeftSeq: -1}
+	m := conversation.Member{Membership: conversation.Joined, JoinedSeq: k.from, FromSeq: k.from, LeftSeq: -1}
 	if k.left {
 		m.Membership, m.LeftSeq = conversation.Left, k.to
 	}

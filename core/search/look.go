@@ -36,7 +36,7 @@ func (s *sweep) lookAt(ctx context.Context, blank []*lane) error {
 			}
 		}
 		if n := s.stretch(l); n > 0 && (s.left > 0 || i == 0) {
-			s.left -= int(n)
+			s.left -= s.cost(n)
 			scan = append(scan, l)
 		}
 	}
@@ -91,8 +91,21 @@ func (s *sweep) enter(ctx context.Context, n id.Shard, list []*lane) error {
 	return nil
 }
 
-// stretch is how many seqs are read of a lane next.
-func (s *sweep) stretch(l *lane) int64 { return min(l.size, l.next-l.low+1) }
+// stretch is how many seqs are read of a lane next. Words are looked up in the rest of a block.
+func (s *sweep) stretch(l *lane) int64 {
+	size := l.size
+	if s.query.Text != nil {
+		size = l.next%Block + 1
+	}
+	return min(size, l.next-l.low+1)
+}
+
+func (s *sweep) cost(stretch int64) int {
+	if s.query.Text != nil {
+		return blockCost
+	}
+	return int(stretch)
+}
 
 func (s *sweep) scan(ctx context.Context, n id.Shard, list []*lane) error {
 	in := make([]Stretch, len(list))

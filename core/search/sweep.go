@@ -6,6 +6,7 @@ import (
 	"container/heap"
 	"context"
 
+	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
@@ -20,7 +21,9 @@ type lane struct {
 	next    int64 // highest seq not looked at
 	floor   int64 // no message from next down is newer
 	low     int64 // lowest that may be read, as far as known
+	last    int64 // highest that may be read, once it is known
 	size    int64 // of the next stretch
+	whole   bool
 	scanned bool
 	ready   []Match
 	view    *timeline.View
@@ -55,7 +58,7 @@ func (s *sweep) add(c Candidate) {
 	if at < s.query.From {
 		return
 	}
-	s.lanes = append(s.lanes, &lane{Place: Place{Time: at, Conv: c.ID, Seq: id.MaxSeq}, shard: c.ID.Shard(s.finder.Shards)})
+	s.lanes = append(s.lanes, &lane{Place: Place{Time: at, Conv: c.ID, Seq: id.MaxSeq}, whole: c.Whole, shard: c.ID.Shard(s.finder.Shards)})
 }
 
 // reach is the newest time that the query wants of a conversation.
@@ -111,7 +114,7 @@ func (s *sweep) take(ctx context.Context, top *lane) error {
 	m := top.ready[0]
 	top.ready = top.ready[1:]
 	s.round = firstRound // Matches are dense here: there is no need to read on far and wide.
-	if from, to, ok := top.view.State.Visible(s.query.User, top.view.Head.Seq); ok && m.Seq >= from && m.Seq <= to {
+	if m.Seq >= top.low && m.Seq <= top.last {
 		s.out.Hits = append(s.out.Hits, Hit{View: *top.view, Seq: m.Seq})
 	}
 	s.settle(top)
@@ -129,10 +132,16 @@ func (s *sweep) know(ctx context.Context, l *lane) error {
 	}
 	l.view = &v
 	from, to, ok := v.State.Visible(s.query.User, v.Head.Seq)
+	if l.whole {
+		from, to, ok = 0, v.Head.Seq, true
+	}
+	if m, _ := v.State.Member(s.query.User); s.query.Text != nil && (!v.State.Info.ServerSearch || !l.whole && m.Membership != conversation.Joined) {
+		ok = false
+	}
 	if !ok {
 		from, to = 0, -1
 	}
-	l.low, l.next = from, min(l.next, to)
+	l.low, l.last, l.next = from, to, min(l.next, to)
 	return nil
 }
 

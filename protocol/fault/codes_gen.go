@@ -84,6 +84,8 @@ const (
 	QuotaExceeded Code = "quota_exceeded"
 	// TooManySubscriptions: The connection watches as many users as it may; end a subscription first.
 	TooManySubscriptions Code = "too_many_subscriptions"
+	// SearchDisabled: The messages of this conversation are not searched by words.
+	SearchDisabled Code = "search_disabled"
 	// TempIDConflict: The device used this tempId in this conversation for another content.
 	TempIDConflict Code = "temp_id_conflict"
 	// StateChanged: The conversation changed after the seq that expects names; read it again and decide anew.
@@ -172,6 +174,7 @@ var catalogue = map[Code]Info{
 	DirectFixed:              {Status: 409, Close: 0, Retry: "never", Meaning: "A direct conversation keeps its two members and has no name."},
 	QuotaExceeded:            {Status: 409, Close: 0, Retry: "never", Meaning: "The account holds as many of these as it may; delete some first."},
 	TooManySubscriptions:     {Status: 409, Close: 0, Retry: "never", Meaning: "The connection watches as many users as it may; end a subscription first."},
+	SearchDisabled:           {Status: 409, Close: 0, Retry: "never", Meaning: "The messages of this conversation are not searched by words."},
 	TempIDConflict:           {Status: 409, Close: 0, Retry: "never", Meaning: "The device used this tempId in this conversation for another content."},
 	StateChanged:             {Status: 409, Close: 0, Retry: "never", Meaning: "The conversation changed after the seq that expects names; read it again and decide anew."},
 	LimitReached:             {Status: 409, Close: 0, Retry: "never", Meaning: "The conversation has as many pins, links, requests or bans as it may have; the field names which."},
@@ -199,5 +202,5 @@ var catalogue = map[Code]Info{
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, SignatureInvalid, ServerRefused, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, SignatureInvalid, ServerRefused, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, SearchDisabled, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
 }

@@ -37,6 +37,7 @@ func (f *Server) handler() http.Handler {
 		"GET /api/v1/conversations/{id}/members":           f.members,
 		"POST /api/v1/conversations/{id}/members":          f.add,
 		"DELETE /api/v1/conversations/{id}/members/{user}": f.remove,
+		"GET /api/v1/search":                               f.search,
 		"GET /api/v1/conversations/{id}/messages":          f.messages,
 		"POST /api/v1/conversations/{id}/messages":         f.post,
 	} {

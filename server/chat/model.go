@@ -18,6 +18,7 @@ type model struct {
 	listed []string // conversation ids as numbered by the last list
 	owned  []string // device ids as numbered by the last /devices
 	open   string   // the open conversation, empty if none
+	found  found
 }
 
 // conv is a conversation and what is known of its members.

@@ -23,6 +23,7 @@ import (
 	"parley.chat/core/ephemeral"
 	"parley.chat/core/fanout"
 	"parley.chat/core/feed"
+	"parley.chat/core/search"
 	"parley.chat/core/timeline"
 	"parley.chat/federation/peer"
 	"parley.chat/protocol/fault"
@@ -155,6 +156,11 @@ func (h *Homeserver) assemble() {
 	h.assembleHTTP(limits)
 }
 
+// indexer keeps what is searched by words behind the log.
+func (h *Homeserver) indexer() *search.Indexer {
+	return &search.Indexer{Store: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards, Log: h.part("search")}
+}
+
 func (h *Homeserver) part(name string) *slog.Logger { return h.log.With(slog.String("part", name)) }
 
 // revocations closes the live sessions of a device that ended.
@@ -194,6 +200,7 @@ func (h *Homeserver) Run(ctx context.Context) error {
 	middle, middleCtx := errgroup.WithContext(core)
 	if h.opt.Owner == nil {
 		middle.Go(func() error { return h.timeline.Run(middleCtx) })
+		middle.Go(func() error { return h.indexer().Run(middleCtx) })
 		middle.Go(func() error { return h.channels.Run(middleCtx) })
 		middle.Go(func() error { return h.presence.Run(middleCtx) })
 	}

@@ -39,6 +39,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	}
 	conversations.Created = h.creations()
 	presence := &op.Presence{Presence: h.presence, Conversations: conversations}
+	conversations.Searches = h.searches()
 	live := audience{h.fanout, h.channels}
 	h.door = &session.Door{Conversations: conversations, Presence: presence, Feed: h.feed, Registry: live, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: h.still, Log: h.part("session")}
 	h.polls = newPolls(live)

@@ -32,6 +32,10 @@ func (h *Homeserver) lookups() *op.Lookups {
 	return op.NewLookups(h.cfg.Limits.LookupsPerMinute, h.now)
 }
 
+func (h *Homeserver) searches() *op.Searches {
+	return op.NewSearches(h.cfg.Limits.SearchesPerMinute, h.now)
+}
+
 // proxies are those of the configuration, which was checked when it was loaded.
 func (h *Homeserver) proxies() []netip.Prefix {
 	list, _ := h.cfg.TrustedProxies()
@@ -46,5 +50,6 @@ func (h *Homeserver) limits() map[string]int64 {
 		"messagesPerMinute": int64(l.MessagesPerMinute), "groupMessagesPerMinute": int64(l.GroupMessagesPerMinute),
 		"newcomerConversations": int64(l.NewcomerConversations), "conversationsPerDay": int64(l.ConversationsPerDay),
 		"lookupsPerMinute": int64(l.LookupsPerMinute), "reportsPerDay": int64(l.ReportsPerDay),
+		"searchesPerMinute": int64(l.SearchesPerMinute),
 	}
 }

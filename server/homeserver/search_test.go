@@ -15,6 +15,7 @@ import (
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/rest"
+	"parley.chat/server/config"
 )
 
 // stepping is a clock of which no two looks see the same millisecond, so that the order of messages is that of sending.
@@ -174,4 +175,105 @@ func TestSearch_WhatIsSentMeanwhileDoesNotShiftThePages(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}
+}
+
+// searched switches the search by words on or off.
+func searched(u *testenv.User, conv string, on bool) {
+	u.Do("PATCH", "/conversations/"+conv, rest.EditConversation{ServerSearch: &on}, nil)
+}
+
+// eventually waits until a search finds exactly these texts.
+func eventually(t *testing.T, srv *testenv.Server, u *testenv.User, query string, want ...string) {
+	t.Helper()
+	srv.Until(u.ID+" finds by "+query, func() bool { return slices.Equal(found(t, u, query), want) })
+}
+
+func TestSearchWords_FindsHistoryAndWhatComesLaterInOptedInGroupsOnly(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, stepping())
+	us := srv.Users(t, "alice", "bob", "carol")
+	alice, bob, carol := us[0], us[1], us[2]
+	on, off := alice.Group("On", bob), alice.Group("Off", bob)
+	alice.Post(on, "The blue ship sails")
+	alice.Post(off, "The blue ship stays")
+	wantFound(t, alice, "q=ship")
+	alice.Refused(fault.SearchDisabled, "GET", "/search?q=ship&conversationId="+on, nil)
+	searched(alice, on, true)
+	eventually(t, srv, alice, "q=ship", "The blue ship sails")
+	alice.Post(on, "Café SHIPS, «später»")
+	eventually(t, srv, bob, "q=ship", "Café SHIPS, «später»", "The blue ship sails")
+	for query, want := range map[string][]string{
+		"cafe": {"Café SHIPS, «später»"}, "SPATER": {"Café SHIPS, «später»"}, `"blue ship"`: {"The blue ship sails"},
+		`"ship blue"`: nil, "ship blue": {"The blue ship sails"}, "sai": {"The blue ship sails"}, "sai ship": nil, "ship'|:*": {"Café SHIPS, «später»", "The blue ship sails"},
+	} {
+		wantFound(t, bob, "q="+url.QueryEscape(query), want...)
+	}
+	wantFound(t, bob, "q=ship&senderId="+bob.ID)
+	wantFound(t, bob, "q=ship&contentType=text&limit=1&conversationId="+on, "Café SHIPS, «später»", "The blue ship sails")
+	wantFound(t, bob, "q=ship&contentType=image")
+	var page rest.Found
+	bob.Do("GET", "/search?q=ship", nil, &page)
+	if page.SkippedConversations != 1 || page.IncompleteConversations != 0 {
+		t.Errorf("skipped %d, incomplete %d", page.SkippedConversations, page.IncompleteConversations)
+	}
+	bob.Refused(fault.SearchDisabled, "GET", "/search?q=ship&conversationId="+off, nil)
+	bob.Refused(fault.SearchDisabled, "GET", "/search?q=ship&conversationId="+bob.Direct(alice), nil)
+	carol.Refused(fault.UnknownConversation, "GET", "/search?q=ship&conversationId="+on, nil)
+	wantFound(t, carol, "q=ship")
+	for _, q := range []string{"%22ship", "!", strings.Repeat("a", 257)} {
+		bob.Refused(fault.InvalidField, "GET", "/search?q="+q, nil)
+	}
+}
+
+func TestSearchWords_FollowEditsDeletionMembershipAndTheSetting(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, stepping())
+	us := srv.Users(t, "alice", "bob", "carol")
+	alice, bob, carol := us[0], us[1], us[2]
+	conv := alice.Group("On", bob)
+	path := "/conversations/" + conv
+	alice.Post(conv, "zebra before")
+	searched(alice, conv, true)
+	one, two := alice.Post(conv, "zebra one"), alice.Post(conv, "zebra two")
+	secret := testenv.Text(conv, "zebra in a caption")
+	secret.EncryptedContent = "c2VjcmV0"
+	alice.Do("POST", path+"/messages", secret, nil)
+	eventually(t, srv, bob, "q=zebra", "zebra two", "zebra one", "zebra before")
+
+	alice.Do("PATCH", path+"/messages/"+one.MessageID, rest.EditMessage{TempID: "edit-1", Content: "giraffe one"}, nil)
+	wantFound(t, bob, "q=zebra", "zebra two", "zebra before") // At once: the index may be behind, what is shown is not.
+	eventually(t, srv, bob, "q=giraffe", "giraffe one")
+	alice.Do("DELETE", path+"/messages/"+two.MessageID, nil, nil)
+	wantFound(t, bob, "q=zebra", "zebra before")
+	wantFound(t, bob, "conversationId="+conv+"&senderId="+alice.ID+"&limit=2", "zebra in a caption", "giraffe one", "zebra before")
+
+	alice.Do("POST", path+"/members", add(carol), nil)
+	alice.Do("DELETE", path+"/members/"+bob.ID, nil, nil)
+	alice.Post(conv, "zebra for carol")
+	eventually(t, srv, carol, "q=zebra", "zebra for carol")
+	wantFound(t, bob, "q=zebra")
+	bob.Refused(fault.SearchDisabled, "GET", "/search?q=zebra&conversationId="+conv, nil)
+
+	srv.Restart()
+	wantFound(t, alice, "q=zebra", "zebra for carol", "zebra before")
+	alice.Post(conv, "zebra after the restart")
+	eventually(t, srv, alice, "q=zebra", "zebra after the restart", "zebra for carol", "zebra before")
+	searched(alice, conv, false)
+	wantFound(t, alice, "q=zebra")
+	alice.Refused(fault.SearchDisabled, "GET", "/search?q=zebra&conversationId="+conv, nil)
+	searched(alice, conv, true)
+	eventually(t, srv, alice, "q=zebra", "zebra after the restart", "zebra for carol", "zebra before")
+}
+
+func TestSearch_IsBoundedByUser(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, limited(config.Limits{SearchesPerMinute: 3}))
+	us := srv.Users(t, "alice", "bob")
+	for range 3 {
+		us[0].Do("GET", "/search", nil, nil)
+	}
+	if f := us[0].Refused(fault.RateLimited, "GET", "/search", nil); f.RetryAfter <= 0 {
+		t.Error("the refusal does not tell when to try again")
+	}
+	us[1].Do("GET", "/search", nil, nil)
 }
