@@ -221,6 +221,33 @@ func (o *Conversations) Unsubscribe(ctx context.Context, c Caller, conversationI
 	return o.Channels.Unsubscribe(ctx, v, c.User, false)
 }
 
+// preferAsReader changes the settings of a subscriber: there are fewer than those of a member. spec: CHAN-PREFS-1
+func (o *Conversations) preferAsReader(ctx context.Context, c Caller, v timeline.View, r *reader, in rest.EditPrefs) (frame.Conversation, error) {
+	field := ""
+	switch {
+	case r.row == nil:
+		return frame.Conversation{}, fault.New(fault.InsufficientRole, "subscribe to the channel first")
+	case in.MarkedUnread != nil:
+		field = "markedUnread"
+	case in.Notifications != nil:
+		field = "notifications"
+	case in.Draft != nil:
+		field = "draft"
+	}
+	if field != "" {
+		return frame.Conversation{}, fault.Invalid(field, "a subscriber sets mutedUntil, isPinned and isArchived only")
+	}
+	err := o.Channels.Set(ctx, v, c.User, func(s *channel.Settings) {
+		put(&s.MutedUntil, in.MutedUntil)
+		put(&s.IsPinned, in.IsPinned)
+		put(&s.IsArchived, in.IsArchived)
+	})
+	if err != nil {
+		return frame.Conversation{}, err
+	}
+	return o.Get(ctx, c, string(v.State.ID))
+}
+
 // governed finds a channel of which the caller is an owner or admin. Faults: unknown_conversation, not_member, insufficient_role.
 func (o *Conversations) governed(ctx context.Context, c Caller, conversationID string) (timeline.View, error) {
 	v, err := o.writable(ctx, c, conversationID)

@@ -57,9 +57,12 @@ func (o *Conversations) Prefer(ctx context.Context, c Caller, conversationID str
 	if err := checkPrefs(in); err != nil {
 		return frame.Conversation{}, err
 	}
-	v, err := o.visible(ctx, c, conversationID)
+	v, reader, err := o.reading(ctx, c, conversationID)
 	if err != nil {
 		return frame.Conversation{}, err
+	}
+	if reader != nil {
+		return o.preferAsReader(ctx, c, v, reader, in)
 	}
 	err = o.setPrefs(ctx, c, v.State.ID, func(_ timeline.View, p *timeline.Prefs) (bool, error) {
 		put(&p.MutedUntil, in.MutedUntil)

@@ -26,6 +26,7 @@ func channelCases() []*suite.Case {
 	a.add("CHANNEL-CURSOR", "a cursor covers no move that was not told", "CHAN-SYNC-2", channelCursor)
 	a.add("CHANNEL-POINTER", "a reader's pointer counts for the reader alone", "CHAN-POINTER-1 CHAN-POINTER-2 CHAN-POINTER-3", channelPointer)
 	a.add("CHANNEL-VIEWS", "each subscriber counts once for each message", "CHAN-VIEWS-1 CHAN-VIEWS-2", channelViews)
+	a.add("CHANNEL-SETTINGS", "a subscriber mutes, pins and archives, for the reader alone", "CHAN-PREFS-1", channelSettings)
 	a.add("CHANNEL-ADMIN", "owners and admins list, add and remove subscribers", "CHAN-ADMIN-1 CHAN-ADMIN-2", channelAdmin)
 	a.add("CHANNEL-CANNOT-ADD", "who may not be added as a member may not be added as a subscriber", "CHAN-ADMIN-5", channelCannotAdd)
 	a.add("CHANNEL-BAN", "for the banned there is no channel", "CHAN-ADMIN-3 CHAN-ADMIN-4", channelBan)
@@ -296,6 +297,21 @@ func channelViews(t *suite.T, a, b, c, d *actor) {
 	}
 	k.send(a, "unread")
 	t.Expect(!k.event(a, 4).At("views").Exists(), "an unread message has views")
+}
+
+func channelSettings(t *suite.T, a, b, c *actor) {
+	k := a.channel("public")
+	k.subscribe(b)
+	set := func(u *actor, body object) *client.Response { return u.ask(request("PUT", k.path("/settings"), body)) }
+	b.want(set(b, object{"mutedUntil": 7000, "isPinned": true}), http.StatusOK)
+	b.want(set(b, object{"isArchived": true}), http.StatusOK)
+	have := k.see(b)
+	t.Expect(have.At("mutedUntil").Int() == 7000 && have.At("isPinned").Bool() && have.At("isArchived").Bool(), "the settings are %v", have.Value)
+	t.Expect(!k.see(c).At("isPinned").Bool() && !k.see(a).At("isPinned").Bool(), "others see the channel pinned")
+	for name, value := range map[string]any{"draft": "Dear all", "markedUnread": true, "notifications": "none"} {
+		wantCode(t, set(b, object{name: value}), "invalid_field", "setting "+name)
+	}
+	wantCode(t, set(c, object{"isPinned": true}), "insufficient_role", "setting without a subscription")
 }
 
 func channelAdmin(t *suite.T, a, b, c, d *actor) {

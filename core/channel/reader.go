@@ -216,6 +216,7 @@ func (c *Channels) Set(ctx context.Context, v timeline.View, u id.User, change f
 		return err
 	}
 	c.readers.put(place(v), r, epoch, c.MaxReaders)
+	c.nudge(ctx, v.State.ID, u)
 	return nil
 }
 

@@ -149,7 +149,7 @@ func (f *Feed) ReaderSummary(v timeline.View, u id.User, r *channel.Reader) (fra
 		out.DeliveredSeq, out.ReadSeq = r.ReadSeq, r.ReadSeq
 		out.UnreadCount = max(0, v.Head.Count-r.ReadCount)
 		out.LastMessageAt = cmp.Or(r.SubscribedAt, out.LastMessageAt)
-		out.MutedUntil, out.IsPinned = r.MutedUntil, r.IsPinned
+		out.MutedUntil, out.IsPinned, out.IsArchived = r.MutedUntil, r.IsPinned, r.IsArchived
 	}
 	if last := v.Last; last != nil {
 		record, err := f.one(v, u, nil, last)
