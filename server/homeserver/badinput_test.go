@@ -50,7 +50,7 @@ func TestBadInput_OnRESTGetsItsCode(t *testing.T) {
 		"an odd reply":         {"POST", send, `{"tempId":"a","content":"x","contentType":"text","replyToMessageId":"1"}`, fault.InvalidField, "replyToMessageId"},
 		"a huge content":       {"POST", send, testenv.Text("", strings.Repeat("x", 64<<10)), fault.ContentTooLarge, ""},
 		"a huge body":          {"POST", send, testenv.Text("", strings.Repeat("x", 128<<10)), fault.BodyTooLarge, ""},
-		"an odd type":          {"POST", "/conversations", `{"type":"channel","members":[]}`, fault.InvalidField, "type"},
+		"an odd type":          {"POST", "/conversations", `{"type":"parade","members":[]}`, fault.InvalidField, "type"},
 		"a direct of one":      {"POST", "/conversations", `{"type":"direct","members":[]}`, fault.InvalidField, "members"},
 		"a direct with me":     {"POST", "/conversations", `{"type":"direct","members":["alice@localhost"]}`, fault.InvalidField, "members"},
 		"a named direct":       {"POST", "/conversations", `{"type":"direct","name":"x","members":["bob@localhost"]}`, fault.InvalidField, "name"},
