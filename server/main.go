@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command parley is the homeserver and its tools: serve, migrate, chat, version.
+// Command parley is the homeserver and its tools: serve, migrate, admin, chat, version.
 package main
 
 import (
@@ -24,6 +24,7 @@ const usage = `parley is a federated chat homeserver.
 
   parley serve   [-config FILE]   run the homeserver
   parley migrate [-config FILE]   bring the databases to this release and exit
+  parley admin   [-config FILE]   moderators, accounts, reports; see parley admin help
   parley chat    [--help]         a terminal client
   parley version                  print the version
 
@@ -46,6 +47,8 @@ func run(ctx context.Context, args []string) int {
 		return report(serve(ctx, args[1:]))
 	case "migrate":
 		return report(migrate(ctx, args[1:]))
+	case "admin":
+		return report(admin(ctx, args[1:], os.Stdin, os.Stdout))
 	case "chat":
 		return chat.Main(ctx, args[1:], os.Stdin, os.Stdout)
 	case "version", "--version", "-v":

@@ -199,6 +199,23 @@ SELECT c.id, e.conv, e.seq, e.message_id, e.type, e.expires_at, CASE WHEN e.type
 	})
 }
 
+// Written implements timeline.Store.
+func (s *Store) Written(ctx context.Context, n id.Shard, conv int64, author id.User, after int64, limit int) ([]timeline.Expiring, error) {
+	rows, err := s.pool(n).Query(ctx, fmt.Sprintf(`SELECT seq, message_id FROM events_s%d
+		WHERE pos >= $1 AND conv = $1 AND seq > $2 AND sender = $3 AND type = 'message' AND content IS NOT NULL ORDER BY seq LIMIT $4`, n),
+		conv, after, string(author), limit)
+	if err != nil {
+		return nil, fmt.Errorf("read messages of an author: %w", err)
+	}
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (timeline.Expiring, error) {
+		e := timeline.Expiring{Conv: conv, Type: frame.TypeMessage}
+		var message [16]byte
+		err := r.Scan(&e.Seq, &message)
+		e.Message = message
+		return e, err
+	})
+}
+
 // Mentions implements feed.Log.
 func (s *Store) Mentions(ctx context.Context, n id.Shard, conv int64, u id.User, after int64) (int64, error) {
 	var count int64

@@ -38,7 +38,7 @@ func All() []*suite.Case {
 		searching(), words(),
 		cursors(), feed(), gaps(), polls(), streams(),
 		opening(), tickets(), live(), badFrames(), staying(), crash(),
-		rates(), reports(),
+		rates(), reports(), leaving(),
 	)
 }
 

@@ -87,9 +87,9 @@ func Profiles() []Profile {
 			"a wrong, expired, replayed or misdirected signature is refused", "a replica verifies the chain from 0", "a hole is repaired from a server that is not the hub", "an oversized entry is refused"}},
 		{Name: "FAILOVER", Of: "a change of the hub", Planned: []string{
 			"a planned hand-over loses nothing under load", "an old hub that returns is fenced", "a split view yields proof"}},
-		{Name: "ABUSE", Of: "rates, limits for newcomers, reports"},
+		{Name: "ABUSE", Of: "rates, limits for newcomers, reports, taking along and erasing"},
 		{Name: "ADMIN", Of: "what operators do", Planned: []string{
-			"an export holds everything of the account", "erasing leaves the chain intact"}},
+			"a suspended account cannot act", "what a moderator deletes does not name the moderator"}},
 		{Name: "PERF", Of: "measurements, for information", Planned: []string{
 			"p50 and p99 from send to receive", "bytes for each idle connection", "database writes for each message"}},
 	}

@@ -117,6 +117,13 @@ func (a *Accounts) Deactivate(ctx context.Context, c Caller, password string) er
 	return nil
 }
 
+// Prove tells whether it is the caller's password, and counts as a login. Faults: invalid_field, wrong_credentials,
+// rate_limited, unavailable.
+func (a *Accounts) Prove(ctx context.Context, c Caller, password string) error {
+	_, err := a.proveCaller(ctx, c, "password", password)
+	return err
+}
+
 // proveCaller counts as a login of the account: a stolen access token must not guess faster.
 func (a *Accounts) proveCaller(ctx context.Context, c Caller, field, password string) (User, error) {
 	if password == "" {

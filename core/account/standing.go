@@ -122,7 +122,7 @@ func (a *Accounts) Stand(ctx context.Context, c Caller) error {
 // unknown turns ErrNotFound into a fault.
 func unknown(err error) error {
 	if errors.Is(err, ErrNotFound) {
-		return fault.New(fault.UnknownUser, "no such user").Because(err)
+		return fault.New(fault.UnknownUser, "no such user")
 	}
 	return err
 }

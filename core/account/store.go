@@ -155,6 +155,7 @@ type RegistrationTokens interface {
 type Store interface {
 	Users
 	Standings
+	Erasures
 	Devices
 	TokenStore
 	TicketStore

@@ -30,10 +30,11 @@ type Receipt struct {
 	Prefs          *frame.Prefs // instead of a pointer: the member's own settings changed
 }
 
-// Erased are messages of one conversation that expired: their content is gone.
+// Erased are messages of one conversation that expired, or whose author's account is erased: their content is gone.
 type Erased struct {
 	ConversationID id.Conversation
 	Messages       []id.Message
-	At             int64 // hub time
+	At             int64   // hub time
+	By             id.User // the author who erases them; empty if they expired
 	To             []id.User
 }

@@ -41,6 +41,9 @@ func encodeErased(e conversation.Erased) (Passing, error) {
 	data := frame.Deleted{
 		ConversationID: string(e.ConversationID), MessageID: e.Messages[0].String(), Timestamp: e.At, Reason: frame.ReasonExpired,
 	}
+	if e.By != "" {
+		data.Reason, data.SenderID = frame.ReasonErased, string(e.By)
+	}
 	if len(e.Messages) > 1 {
 		for _, m := range e.Messages {
 			data.MessageIDs = append(data.MessageIDs, m.String())

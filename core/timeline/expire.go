@@ -24,6 +24,7 @@ const (
 type swept struct {
 	Expiring
 	conv *conv
+	by   id.User // the author who erases it; empty if it expired
 }
 
 // sweep erases what expired. It finds it; the writer erases it, between two batches.
@@ -87,7 +88,7 @@ func (g *group) sweepShard(ctx context.Context, sh *shard) (more bool, err error
 		if err != nil {
 			return false, err
 		}
-		w.swept = append(w.swept, swept{e, c})
+		w.swept = append(w.swept, swept{Expiring: e, conv: c})
 		w.Erase = append(w.Erase, EraseRow{Shard: sh.n, Conv: e.Conv, Seq: e.message()})
 	}
 	return more, g.erase(ctx, w)
@@ -168,7 +169,7 @@ func (w *work) hideSwept() {
 		sh := s.conv.shard
 		sh.mu.Lock()
 		if last := s.conv.view.Last; last != nil && last.Seq == s.message() {
-			s.conv.view.Last = last.Erase()
+			s.conv.view.Last = s.tombstone(last)
 		}
 		sh.mu.Unlock()
 	}
@@ -186,7 +187,7 @@ func (g *group) sendSwept(ctx context.Context, w *work) {
 		if !have {
 			i = len(out)
 			at[s.conv] = i
-			out = append(out, conversation.Erased{ConversationID: s.conv.id, At: g.t.now(), To: s.conv.joined()})
+			out = append(out, conversation.Erased{ConversationID: s.conv.id, At: g.t.now(), By: s.by, To: s.conv.joined()})
 		}
 		out[i].Messages = append(out[i].Messages, s.Message)
 	}

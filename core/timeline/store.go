@@ -39,6 +39,9 @@ type Store interface {
 	Target(ctx context.Context, n id.Shard, conv, seq int64, u id.User) (*Target, error)
 	// Expired lists up to limit events with content that expire, the first to expire first, and not only those that did.
 	Expired(ctx context.Context, n id.Shard, limit int) ([]Expiring, error)
+	// Written lists the messages of an author in a conversation that have content, with seq > after, in order of seq; of an
+	// Expiring it fills in what is not about expiring.
+	Written(ctx context.Context, n id.Shard, conv int64, author id.User, after int64, limit int) ([]Expiring, error)
 	// Events reads a range of a conversation's events, messages with their Facts.
 	Events(ctx context.Context, n id.Shard, conv int64, r Range) ([]*conversation.Event, error)
 	// EnsurePartitions makes room for events beyond pos.

@@ -77,6 +77,12 @@ func Start(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
+// Context ends with the test.
+func (s *Server) Context() context.Context { return s.t.Context() }
+
+// Config is the server's configuration, for tools beside it.
+func (s *Server) Config() config.Config { return s.cfg }
+
 // TwoDatabases splits the shards over two databases.
 func TwoDatabases(s *Server) { s.useDatabases(2) }
 

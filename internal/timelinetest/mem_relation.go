@@ -133,6 +133,19 @@ func (m *Mem) Target(_ context.Context, n id.Shard, conv, seq int64, u id.User) 
 	return out, nil
 }
 
+// Written implements timeline.Store.
+func (m *Mem) Written(_ context.Context, n id.Shard, conv int64, author id.User, after int64, limit int) (out []timeline.Expiring, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.shards[n].events {
+		if e.Conv == conv && e.Sender == author && e.Type == frame.TypeMessage && e.Content != nil && e.Seq > after {
+			out = append(out, timeline.Expiring{Conv: conv, Seq: e.Seq, Message: e.MessageID, Type: e.Type})
+		}
+	}
+	slices.SortFunc(out, func(a, b timeline.Expiring) int { return cmp.Compare(a.Seq, b.Seq) })
+	return out[:min(len(out), limit)], nil
+}
+
 // Expired implements timeline.Store.
 func (m *Mem) Expired(_ context.Context, n id.Shard, limit int) (out []timeline.Expiring, _ error) {
 	m.mu.Lock()

@@ -9,6 +9,7 @@ const (
 	ReasonDeleted = "deleted"
 	ReasonExpired = "expired"
 	ReasonForMe   = "for_me"
+	ReasonErased  = "erased" // with the account of the sender
 )
 
 // Actions of a reaction.
@@ -40,7 +41,7 @@ type Deleted struct {
 	MessageIDs     []string `json:"messageIds,omitempty"` // if several went at once: all of them
 	SenderID       string   `json:"senderId,omitempty"`   // who deleted it
 	Timestamp      int64    `json:"timestamp"`
-	Reason         string   `json:"reason"` // deleted, expired, for_me
+	Reason         string   `json:"reason"` // deleted, expired, for_me, erased
 	Event          *Event   `json:"event,omitempty"`
 }
 

@@ -128,6 +128,18 @@ type ModerationAction struct {
 	Note           string   `json:"note,omitempty"`
 }
 
+// Erase is the body of POST /api/v1/users/me/erase (204): the account ends for good.
+type Erase struct {
+	Password string `json:"password"`
+	Messages string `json:"messages"` // keep, erase: what becomes of the messages in conversations
+}
+
+// What becomes of messages.
+const (
+	EraseKeep = "keep"
+	EraseAll  = "erase"
+)
+
 // ModerationActions is a page of GET /api/v1/moderation/actions, newest first.
 type ModerationActions struct {
 	Actions    []ModerationAction `json:"actions"`

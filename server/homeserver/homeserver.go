@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"parley.chat/clientapi/op"
 	"parley.chat/clientapi/session"
 	"parley.chat/core/account"
 	"parley.chat/core/channel"
@@ -75,6 +76,7 @@ type Homeserver struct {
 	accounts *account.Accounts
 	people   *account.People
 	door     *session.Door
+	eraser   *op.Eraser
 	polls    *polls
 	metrics  *prometheus.Registry
 	listener net.Listener
@@ -201,6 +203,7 @@ func (h *Homeserver) Run(ctx context.Context) error {
 	if h.opt.Owner == nil {
 		middle.Go(func() error { return h.timeline.Run(middleCtx) })
 		middle.Go(func() error { return h.indexer().Run(middleCtx) })
+		middle.Go(func() error { return h.eraser.Run(middleCtx) })
 		middle.Go(func() error { return h.channels.Run(middleCtx) })
 		middle.Go(func() error { return h.presence.Run(middleCtx) })
 	}

@@ -48,7 +48,12 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	routes = append(routes, rest.PersonalRoutes(conversations)...)
 	routes = append(routes, rest.SearchRoutes(conversations)...)
 	routes = append(routes, rest.PresenceRoutes(presence)...)
-	routes = append(routes, rest.ModerationRoutes(h.moderation(conversations))...)
+	h.eraser = op.NewEraser(conversations, h.accounts, h.store, h.now, h.part("erase"))
+	routes = append(routes, rest.EraseRoutes(h.eraser)...)
+	moderation := h.moderation(conversations)
+	routes = append(routes, rest.ModerationRoutes(moderation)...)
+	routes = append(routes, rest.ExportRoutes(op.NewExport(h.accounts, h.now,
+		accounts.Export, conversations.ExportPersonal, moderation.Export, conversations.Export))...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.polls, h.door, accounts, accounts)...)
 	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway,
 		Lookups: h.lookups(), TrustedProxies: h.proxies(),
@@ -100,6 +105,8 @@ func (h *Homeserver) measure() {
 		h.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 	}
 	gauge("parley_fanout_sessions", "Live sessions on this node.", func() float64 { return float64(h.fanout.Sessions()) })
+	gauge("parley_erasures_open", "Accounts that are being erased.", func() float64 { return float64(h.eraser.Open.Load()) })
+	gauge("parley_erased_messages", "Messages of erased accounts that this node erased.", func() float64 { return float64(h.eraser.Erased.Load()) })
 	gauge("parley_timeline_ready", "1 if this node owns its shards and the database answers.", func() float64 {
 		if h.timeline.Ready() {
 			return 1

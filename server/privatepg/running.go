@@ -27,3 +27,17 @@ func Running(dir string) (string, error) {
 	c := &Cluster{dir: real, socket: strings.TrimSpace(lines[4])}
 	return c.DSN(), nil
 }
+
+// Ready is Running for tools that start a cluster themselves if none runs: ok is false unless a living server says in its file
+// that it is ready. A server that was killed leaves that file behind.
+func Ready(dir string) (dsn string, ok bool) {
+	real, err := resolve(dir)
+	if err != nil {
+		return "", false
+	}
+	if t := tenantsOf(real); t.postmaster == 0 || t.status != "ready" {
+		return "", false
+	}
+	dsn, err = Running(dir)
+	return dsn, err == nil
+}

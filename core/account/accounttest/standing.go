@@ -49,6 +49,11 @@ func (m *Memory) ListUsers(_ context.Context, after id.User, limit int) ([]accou
 	return out[:min(len(out), limit)], nil
 }
 
+// Erase implements account.Erasures; there is nothing but the account.
+func (m *Memory) Erase(ctx context.Context, e account.Erasure, passwordHash string) error {
+	return m.Deactivate(ctx, e.User, passwordHash)
+}
+
 // Announce implements account.Standings; there are no other nodes.
 func (m *Memory) Announce(context.Context, id.User) error { return nil }
 
