@@ -277,3 +277,23 @@ func TestSearch_IsBoundedByUser(t *testing.T) {
 	}
 	us[1].Do("GET", "/search", nil, nil)
 }
+
+func TestSearch_PassesOverWhatIsOverOrHiddenFromTheReader(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	srv := testenv.Start(t, testenv.Clock(clock.Now))
+	us := srv.Users(t, "alice", "bob")
+	alice, bob := us[0], us[1]
+	conv := alice.Group("Team", bob)
+	searched(alice, conv, true)
+	alice.Post(conv, "lasting lemur")
+	day := int64(86400)
+	alice.Do("PATCH", "/conversations/"+conv, rest.EditConversation{EphemeralTimer: &day}, nil)
+	clock.Add(time.Second)
+	alice.Post(conv, "fleeting lemur")
+	eventually(t, srv, bob, "q=lemur", "fleeting lemur", "lasting lemur")
+	clock.Add(25 * time.Hour)
+	alice, bob = alice.Device(), bob.Device() // The tokens are over too.
+	wantFound(t, bob, "q=lemur", "lasting lemur")
+	wantFound(t, alice, "conversationId="+conv, "lasting lemur")
+}
