@@ -14,6 +14,7 @@
 //   - seq, pos and the chain are given in one place, by one goroutine per database.
 //   - One (device, conversation, tempId) makes one event, for 24 hours at least (dedup.go).
 //   - Any doubt about a commit drops the memory of its shards; they are acquired and loaded again.
+//   - An edit never follows the deletion of its message, and content that was erased is in no table and no memory.
 //   - Memory is bounded: commands queued, conversations held, tempIds remembered.
 //
 // See DESIGN.md for the drawing.

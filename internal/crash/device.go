@@ -269,6 +269,12 @@ func (d *device) frame(ctx context.Context, conn *websocket.Conn, raw []byte) er
 	switch e.Type {
 	case frame.SyncFrame:
 		return decode(e.Data, d.page)
+	case frame.MessageEdited, frame.MessageDeleted, frame.MessageReaction:
+		return decode(e.Data, func(c *frame.Deleted) {
+			if c.Event != nil {
+				d.received(history.Live, *c.Event)
+			}
+		})
 	case frame.MessageReceived, frame.ConversationUpdated:
 		return decode(e.Data, func(e *frame.Event) { d.received(history.Live, *e) })
 	case frame.MessageAck:

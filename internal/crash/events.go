@@ -47,6 +47,12 @@ func (d *device) event(typ string, data []byte) error {
 	switch typ {
 	case frame.SyncFrame:
 		return decode(data, d.page)
+	case frame.MessageEdited, frame.MessageDeleted, frame.MessageReaction:
+		return decode(data, func(c *frame.Deleted) {
+			if c.Event != nil {
+				d.received(history.Live, *c.Event)
+			}
+		})
 	case frame.MessageReceived, frame.ConversationUpdated:
 		return decode(data, func(e *frame.Event) { d.received(history.Live, *e) })
 	case frame.ErrorFrame:

@@ -26,6 +26,7 @@ type logbook struct {
 	entries  map[string][]history.Entry
 	stays    map[string]map[id.User][]stay
 	folded   map[id.Conversation]*folded
+	messages map[string]*told
 	problems []string
 }
 
@@ -39,7 +40,7 @@ type folded struct {
 }
 
 func newLogbook() *logbook {
-	return &logbook{entries: map[string][]history.Entry{}, stays: map[string]map[id.User][]stay{}, folded: map[id.Conversation]*folded{}}
+	return &logbook{entries: map[string][]history.Entry{}, stays: map[string]map[id.User][]stay{}, folded: map[id.Conversation]*folded{}, messages: map[string]*told{}}
 }
 
 func (l *logbook) problem(format string, args ...any) {
@@ -64,6 +65,7 @@ func (l *logbook) add(e *conversation.Event) {
 		l.problem("%s seq %d: the chain is broken: %v", name, e.Seq, err)
 		return
 	}
+	l.retell(e)
 	l.follow(name, f.state, after)
 	f.state, f.head = after, conversation.HeadAt(e)
 }
@@ -93,7 +95,7 @@ func readLog(ctx context.Context, dsn string) (*logbook, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	l := newLogbook()
-	for _, step := range []func(context.Context, *pgx.Conn) error{awaitFlush, l.readEvents, l.checkShards, l.checkLoaded, l.checkIndex} {
+	for _, step := range []func(context.Context, *pgx.Conn) error{awaitFlush, l.readEvents, l.checkReactions, l.checkShards, l.checkLoaded, l.checkIndex} {
 		if err := step(ctx, conn); err != nil {
 			return nil, fmt.Errorf("read the log back: %w", err)
 		}
@@ -119,7 +121,7 @@ func awaitFlush(ctx context.Context, conn *pgx.Conn) error {
 
 const readEventsSQL = `
 SELECT c.id, e.shard, e.pos, e.conv, e.seq, e.count, e.hub_time, e.author_time, e.message_id, e.type, e.sender, e.device,
-       e.temp_id, e.salt, e.hash, e.content
+       e.temp_id, e.salt, e.hash, e.content, e.content_hash
   FROM events e LEFT JOIN conversations c USING (shard, conv)
  ORDER BY e.shard, e.conv, e.seq`
 
@@ -129,10 +131,10 @@ func (l *logbook) readEvents(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	var e conversation.Event
-	var name, salt, hash []byte
+	var name, salt, hash, contentHash []byte
 	var message [16]byte
 	scan := []any{&name, &e.Shard, &e.Pos, &e.Conv, &e.Seq, &e.Count, &e.HubTime, &e.AuthorTime, &message, &e.Type, &e.Sender,
-		&e.Device, &e.TempID, &salt, &hash, &e.Content}
+		&e.Device, &e.TempID, &salt, &hash, &e.Content, &contentHash}
 	_, err = pgx.ForEachRow(rows, scan, func() error {
 		if len(name) != 32 {
 			l.problem("shard %d pos %d: an event without a conversation", e.Shard, e.Pos)
@@ -141,6 +143,7 @@ func (l *logbook) readEvents(ctx context.Context, conn *pgx.Conn) error {
 		next := e
 		next.ConversationID, next.MessageID = id.NewConversation([32]byte(name)), message
 		next.Content = slices.Clone(e.Content)
+		copy(next.ContentHash[:], contentHash)
 		copy(next.Salt[:], salt)
 		copy(next.Hash[:], hash)
 		l.add(&next)

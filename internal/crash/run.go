@@ -123,8 +123,10 @@ func (r *run) underLoad(ctx context.Context, plan []Kill) error {
 	lctx, stop := context.WithCancel(ctx)
 	defer stop()
 	changing, disturbing := rand.New(rand.NewPCG(r.rng.Uint64(), 0)), rand.New(rand.NewPCG(r.rng.Uint64(), 0))
+	touching := rand.New(rand.NewPCG(r.rng.Uint64(), 0))
 	var side sync.WaitGroup
 	side.Go(func() { w.change(lctx, changing) })
+	side.Go(func() { w.retouch(lctx, touching) })
 	side.Go(func() { w.disturb(lctx, disturbing) })
 	defer side.Wait()
 	defer stop()
@@ -366,5 +368,6 @@ func (r *run) judge(log *logbook) {
 	r.result.History, r.result.Log = w.rec.History(), log.entries
 	r.result.Report = history.Check(r.result.History, log.entries)
 	r.result.Problems = append(r.result.Problems, log.problems...)
+	r.result.Problems = append(r.result.Problems, w.judgeTouched(log)...)
 	r.result.checked = true
 }

@@ -118,6 +118,8 @@ func (a *app) take(u sdk.Update) {
 		a.event(&u.Event)
 	case sdk.StateChange:
 		a.event(&u.Event)
+	case sdk.MessageChange:
+		a.event(&u.Event)
 	case sdk.Acked:
 		a.w.rec.OK(a.key(u.ConversationID, u.TempID), u.Seq, u.MessageID)
 		a.mu.Lock()

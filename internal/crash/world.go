@@ -51,6 +51,7 @@ type world struct {
 	waitFor  time.Time     // acknowledgements on connections opened before do not count
 	first    chan struct{} // closed by the first that does
 	lastMove time.Time
+	touched  touched
 }
 
 // guest is a client of another kind that takes part.
