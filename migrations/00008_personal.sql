@@ -18,3 +18,4 @@ CREATE TABLE account_data (
     PRIMARY KEY (shard, user_id, kind, key)
 ) PARTITION BY LIST (shard);
 CREATE INDEX account_data_version ON account_data (shard, user_id, version);
+CREATE INDEX account_data_deleted ON account_data (shard, user_id, version) WHERE value IS NULL;

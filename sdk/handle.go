@@ -34,6 +34,12 @@ func (c *conn) handle(ctx context.Context, raw []byte) error {
 		err = decoded(ctx, in, c.typed)
 	case frame.ChannelHeadFrame:
 		err = decoded(ctx, in, c.headMoved)
+	case frame.ConversationSettings:
+		err = decoded(ctx, in, func(ctx context.Context, p frame.Prefs) error { return c.c.emit(ctx, Prefs{p}) })
+	case frame.AccountDataFrame:
+		err = decoded(ctx, in, func(ctx context.Context, d frame.AccountData) error { return c.c.emit(ctx, AccountData{d}) })
+	case frame.MessageRequest:
+		err = decoded(ctx, in, func(ctx context.Context, r frame.Request) error { return c.c.emit(ctx, Request{r}) })
 	case frame.SyncFrame:
 		err = decoded(ctx, in, c.synced)
 	case frame.ErrorFrame:
@@ -163,6 +169,11 @@ func (c *conn) synced(ctx context.Context, s frame.Sync) error {
 			return err
 		}
 	}
+	for _, d := range s.AccountData {
+		if err := c.c.emit(ctx, AccountData{d}); err != nil {
+			return err
+		}
+	}
 	if s.Cursor != "" && s.Cursor != c.cursor {
 		c.cursor = s.Cursor
 		c.moved()
@@ -179,7 +190,7 @@ func (c *conn) summary(ctx context.Context, conv frame.Conversation) error {
 	if err := c.c.emit(ctx, Summary{conv}); err != nil {
 		return err
 	}
-	if conv.IsSubscribed {
+	if conv.IsSubscribed || conv.IsRequest || conv.IsHidden {
 		return nil // Its events are fetched by the application.
 	}
 	known, gap := c.t.knows(conv.ConversationID), conv.Gap

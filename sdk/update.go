@@ -33,6 +33,15 @@ type SendFailed struct {
 // Summary is a conversation as sync told it, before the events that came with it.
 type Summary struct{ frame.Conversation }
 
+// Prefs are the own settings of a conversation after another device, or this one, changed them.
+type Prefs struct{ frame.Prefs }
+
+// AccountData is an item of the account data that changed; a null value says that it is gone.
+type AccountData struct{ frame.AccountData }
+
+// Request tells that somebody asks for a conversation.
+type Request struct{ frame.Request }
+
 // Connection tells of a new state of the live connection.
 type Connection struct {
 	State   Link
@@ -47,6 +56,9 @@ func (Acked) update()       {}
 func (SendFailed) update()  {}
 func (Summary) update()     {}
 func (Connection) update()  {}
+func (Prefs) update()       {}
+func (AccountData) update() {}
+func (Request) update()     {}
 
 // Link is the state of the live connection.
 type Link int

@@ -16,7 +16,7 @@ import (
 
 var _ account.DataStore = (*Store)(nil)
 
-// keptDeletions is how many deletions of a user are remembered, at least, to be told to devices that were away.
+// keptDeletions is how many deletions of a user are remembered, to be told to devices that were away.
 const keptDeletions = 1000
 
 const (
@@ -88,9 +88,6 @@ func writeItem(ctx context.Context, tx pgx.Tx, n id.Shard, u id.User, it account
 	}
 	if _, err := tx.Exec(ctx, upsertItem, n, u, it.Kind, it.Key, value, it.Version); err != nil || value != nil {
 		return err
-	}
-	if it.Version%keptDeletions != 0 { // Now and then is enough.
-		return nil
 	}
 	_, err := tx.Exec(ctx, pruneDeleted, n, u, keptDeletions)
 	return err

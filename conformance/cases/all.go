@@ -30,7 +30,7 @@ func All() []*suite.Case {
 	return slices.Concat(
 		discovery(), requests(), problems(), pages(), identifiers(), encoding(),
 		register(), login(), tokens(), devices(), profiles(), endings(),
-		direct(), sending(), changing(), idempotence(), history(), receipts(), counting(), logs(), privacy(), limits(),
+		direct(), sending(), changing(), personal(), idempotence(), history(), receipts(), counting(), logs(), privacy(), limits(),
 		creating(), members(), roles(), reading(), full(), governing(), inviting(),
 		channelCases(),
 		searching(),

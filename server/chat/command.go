@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ type command struct {
 }
 
 func commands() map[string]command {
-	return map[string]command{
+	out := map[string]command{
 		"/list":    {"/list", "the conversations, numbered", 0, false, (*app).cmdList},
 		"/dm":      {"/dm NAME", "open the direct conversation with someone", 1, false, (*app).cmdDirect},
 		"/group":   {"/group NAME [USER…]", "make a group; quote a name with spaces", 1, false, (*app).cmdGroup},
@@ -71,6 +72,8 @@ func commands() map[string]command {
 		"/quit":    {"/quit", "leave; what is unsent stays queued", 0, false, (*app).cmdQuit},
 		"/help":    {"/help", "this", 0, false, (*app).cmdHelp},
 	}
+	maps.Copy(out, personalCommands())
+	return out
 }
 
 // errLeave is what a command answers that ends the app.

@@ -133,7 +133,7 @@ func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, wire.Discovery{
 		ServerName: h.cfg.ServerName,
 		Versions:   []string{"1.0"},
-		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "channels", "sync.socket", "sync.poll", "sync.sse", "presence", "search"},
+		Features:   []string{"accounts.password", "conversations.direct", "conversations.group", "channels", "sync.socket", "sync.poll", "sync.sse", "presence", "search", "personal"},
 		Software:   wire.Software{Name: "parley", Version: Version},
 		Limits:     h.limits(),
 	})
