@@ -28,6 +28,8 @@ func (c *conn) handle(ctx context.Context, raw []byte) error {
 		err = decoded(ctx, in, c.acked)
 	case frame.DeliveryAck:
 		err = decoded(ctx, in, c.receipted)
+	case frame.ReceiptsFrame:
+		err = decoded(ctx, in, c.manyReceipted)
 	case frame.PresenceFrame:
 		err = decoded(ctx, in, c.present)
 	case frame.TypingFrame:
@@ -145,6 +147,22 @@ func (c *conn) receipted(ctx context.Context, d frame.Delivery) error {
 		r.ReadSeq = *d.Seq
 	}
 	return c.c.emit(ctx, Receipt{r})
+}
+
+func (c *conn) manyReceipted(ctx context.Context, m frame.MovedPointers) error {
+	for _, p := range m.Receipts {
+		r := frame.Receipt{ConversationID: m.ConversationID, UserID: p.UserID, DeliveredSeq: -1, ReadSeq: -1}
+		if p.DeliveredSeq != nil {
+			r.DeliveredSeq = *p.DeliveredSeq
+		}
+		if p.ReadSeq != nil {
+			r.ReadSeq, r.DeliveredSeq = *p.ReadSeq, max(r.DeliveredSeq, *p.ReadSeq)
+		}
+		if err := c.c.emit(ctx, Receipt{r}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // synced takes a page in. Its cursor counts only once all before it was handed over.

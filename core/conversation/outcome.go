@@ -27,7 +27,8 @@ type Receipt struct {
 	Seq            int64
 	MessageID      id.Message
 	To             []id.User
-	Prefs          *frame.Prefs // instead of a pointer: the member's own settings changed
+	Prefs          *frame.Prefs         // instead of a pointer: the member's own settings changed
+	Many           []frame.MovedPointer // instead of User and Status: several pointers; Seq is the highest
 }
 
 // Erased are messages of one conversation that expired, or whose author's account is erased: their content is gone.

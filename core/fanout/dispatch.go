@@ -243,6 +243,9 @@ func (f *Fanout) encodeReceipt(r *Receipt) (*Frame, error) {
 	if r.Prefs != nil {
 		return f.encode(frame.ConversationSettings, r.Prefs)
 	}
+	if r.Many != nil {
+		return f.encode(frame.ReceiptsFrame, frame.MovedPointers{ConversationID: string(r.ConversationID), Receipts: r.Many})
+	}
 	data, err := json.Marshal(frame.Delivery{
 		ConversationID: string(r.ConversationID),
 		MessageID:      r.MessageID.String(),

@@ -104,6 +104,7 @@ func (f *Fanout) Committed(ctx context.Context, events []Committed) error {
 
 // Receipts queues moved pointers for the dispatcher, as Committed does for events.
 func (f *Fanout) Receipts(ctx context.Context, receipts []Receipt) error {
+	receipts = gather(receipts)
 	for len(receipts) > 0 {
 		n := min(chunk, len(receipts))
 		if err := f.enqueue(ctx, work{receipts: receipts[:n]}); err != nil {

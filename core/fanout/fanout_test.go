@@ -86,7 +86,11 @@ func TestCommitted_AfterRunEndedDoesNotBlockForever(t *testing.T) {
 	if err := f.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	err := f.Receipts(t.Context(), make([]Receipt, 3*chunk))
+	receipts := make([]Receipt, 3*chunk)
+	for i := range receipts {
+		receipts[i].ConversationID = id.Conversation(fmt.Sprint(i))
+	}
+	err := f.Receipts(t.Context(), receipts)
 	if !errors.Is(err, ErrStopped) {
 		t.Errorf("got %v, want ErrStopped", err)
 	}

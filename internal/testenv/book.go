@@ -116,6 +116,22 @@ func (b *Book) Moved(d frame.Delivery) {
 	b.receipt(d.ConversationID, d.UserID, *d.Seq, read)
 }
 
+// MovedMany takes many live receipts.
+func (b *Book) MovedMany(m frame.MovedPointers) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range m.Receipts {
+		delivered, read := int64(-1), int64(-1)
+		if p.DeliveredSeq != nil {
+			delivered = *p.DeliveredSeq
+		}
+		if p.ReadSeq != nil {
+			read = *p.ReadSeq
+		}
+		b.receipt(m.ConversationID, p.UserID, max(delivered, read), read)
+	}
+}
+
 func (b *Book) receipt(conv, user string, delivered, read int64) {
 	if b.receipts[conv] == nil {
 		b.receipts[conv] = map[string]frame.Receipt{}

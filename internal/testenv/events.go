@@ -99,6 +99,8 @@ func (s *Stream) enter(b *Book, id string, f Frame) error {
 		return decodeInto(f, b.Changed)
 	case frame.DeliveryAck:
 		return decodeInto(f, func(d frame.Delivery) error { b.Moved(d); return nil })
+	case frame.ReceiptsFrame:
+		return decodeInto(f, func(m frame.MovedPointers) error { b.MovedMany(m); return nil })
 	case frame.ErrorFrame:
 		return decodeInto(f, func(e frame.Error) error {
 			s.mu.Lock()

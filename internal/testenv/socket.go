@@ -181,6 +181,8 @@ func (s *Socket) enter(f Frame) error {
 		return decodeInto(f, s.Book.Changed)
 	case frame.MessageAck:
 		return decodeInto(f, func(a frame.Ack) error { return s.Book.Acked(s.user.ID, a) })
+	case frame.ReceiptsFrame:
+		return decodeInto(f, func(m frame.MovedPointers) error { s.Book.MovedMany(m); return nil })
 	case frame.DeliveryAck:
 		return decodeInto(f, func(d frame.Delivery) error { s.Book.Moved(d); return nil })
 	}

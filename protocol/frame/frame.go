@@ -6,6 +6,7 @@ package frame
 const (
 	SendMessage         = "send_message"
 	DeliveryAck         = "delivery_ack"
+	ReceiptsFrame       = "receipts"
 	SyncFrame           = "sync"
 	MessageReceived     = "message_received"
 	MessageAck          = "message_ack"
@@ -55,6 +56,19 @@ type Delivery struct {
 	Status         string `json:"status"` // delivered, read
 	UserID         string `json:"userId,omitempty"`
 	Seq            *int64 `json:"seq,omitempty"` // from the server only
+}
+
+// MovedPointers is the data of receipts: what many delivery_ack frames of one conversation would say. spec: CONV-RECEIPT-8
+type MovedPointers struct {
+	ConversationID string         `json:"conversationId"`
+	Receipts       []MovedPointer `json:"receipts"`
+}
+
+// MovedPointer tells how far a member got now; an absent pointer did not move.
+type MovedPointer struct {
+	UserID       string `json:"userId"`
+	DeliveredSeq *int64 `json:"deliveredSeq,omitempty"`
+	ReadSeq      *int64 `json:"readSeq,omitempty"`
 }
 
 // SyncRequest is the data of a client's sync frame.

@@ -64,7 +64,7 @@ func TestCrowd_500DevicesReceiveInOrderAndReadByCountsAreExact(t *testing.T) {
 	sender := c.sockets[0]
 	sender.Watch(func(f testenv.Frame) {
 		if f.Type == frame.Resync {
-			go sender.Sync()
+			t.Error("the sender is told to resync: receipts of a crowd overflow its queue")
 		}
 	})
 	var acks []frame.Ack
@@ -115,6 +115,13 @@ func TestCrowd_500DevicesReceiveInOrderAndReadByCountsAreExact(t *testing.T) {
 		}
 		return read == 100
 	})
+	for n, m := range map[int]frame.Ack{0: first, 1: last} {
+		var r rest.MessageReceipts
+		c.users[0].Do("GET", "/conversations/"+c.conv+"/messages/"+m.MessageID+"/receipts", nil, &r)
+		if want := [2][2]int{{400, 200}, {200, 100}}[n]; r.DeliveredCount != want[0] || r.ReadCount != want[1] || r.MemberCount != crowdSize-1 {
+			t.Errorf("receipts of message %d: delivered to %d, read by %d of %d, want %v of %d", n, r.DeliveredCount, r.ReadCount, r.MemberCount, want, crowdSize-1)
+		}
+	}
 	if unread := c.users[4].Get(c.conv).UnreadCount; unread != 0 {
 		t.Errorf("who read all has %d unread", unread)
 	}
