@@ -299,8 +299,11 @@ func (c *conn) sendRefused(ctx context.Context, tempID string, f *fault.Error) e
 		c.c.outbox.delay(tempID, time.Now(), f)
 		return c.askSync(ctx)
 	}
-	c.c.outbox.delay(tempID, time.Now(), f)
-	return nil
+	s, wait := c.c.outbox.delay(tempID, time.Now(), f)
+	if s == nil || f.Code != fault.RateLimited {
+		return nil
+	}
+	return c.c.emit(ctx, SendDelayed{Send: *s, Err: f, RetryIn: wait})
 }
 
 // renew refreshes the tokens and ends the connection, since it was opened with the old ones.

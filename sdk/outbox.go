@@ -127,19 +127,22 @@ func (o *outbox) reconnected() {
 	}
 }
 
-// delay puts a message off that was refused for now.
-func (o *outbox) delay(tempID string, now time.Time, err error) {
+// delay puts a message off that was refused for now, and tells for how long; nil if it is not queued.
+func (o *outbox) delay(tempID string, now time.Time, err error) (*frame.Send, time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	q := o.byTemp[tempID]
 	if q == nil {
-		return
+		return nil, 0
 	}
 	b := backoff{low: 200 * time.Millisecond, high: 30 * time.Second, n: q.attempts}
 	q.attempts++
 	q.onTheWay = false
-	q.notBefore = now.Add(max(b.next(), waitOf(err)))
+	wait := max(b.next(), waitOf(err))
+	q.notBefore = now.Add(wait)
 	poke(o.wake)
+	s := q.send
+	return &s, wait
 }
 
 // settle takes a message out, tells its outcome to whoever waits, and returns it; nil if it is not queued.

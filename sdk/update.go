@@ -8,7 +8,7 @@ import (
 	"parley.chat/protocol/frame"
 )
 
-// Update is something the application learns from Events: a Message, MessageChange, StateChange, Expired, Receipt, Acked, SendFailed,
+// Update is something the application learns from Events: a Message, MessageChange, StateChange, Expired, Receipt, Acked, SendFailed, SendDelayed,
 // Summary, ChannelHead, Presence, Typing or Connection.
 type Update interface{ update() }
 
@@ -28,6 +28,14 @@ type Acked struct{ frame.Ack }
 type SendFailed struct {
 	Send frame.Send
 	Err  error // a *fault.Error
+}
+
+// SendDelayed tells that the server has had enough of messages for now: this one, and those behind it, wait in the outbox and
+// are sent by themselves.
+type SendDelayed struct {
+	Send    frame.Send
+	Err     error // a *fault.Error
+	RetryIn time.Duration
 }
 
 // Summary is a conversation as sync told it, before the events that came with it.
@@ -54,6 +62,7 @@ func (StateChange) update() {}
 func (Receipt) update()     {}
 func (Acked) update()       {}
 func (SendFailed) update()  {}
+func (SendDelayed) update() {}
 func (Summary) update()     {}
 func (Connection) update()  {}
 func (Prefs) update()       {}

@@ -30,6 +30,8 @@ type app struct {
 	fetched bool // the whole list is known: what sync tells on resuming is only what moved
 	told    bool // the loss of the connection was told
 	leaving bool
+
+	patience time.Time // until then it was told that messages wait
 }
 
 // typed is a line of input, or the end of it.
@@ -115,6 +117,8 @@ func (a *app) update(ctx context.Context, u sdk.Update) {
 			o.tick = tickFailed
 		}
 		a.screen.print(tickFailed + " " + short(clean(u.Send.Content), 40) + ": " + explain(u.Err))
+	case sdk.SendDelayed:
+		a.delayed(u)
 	case sdk.Summary:
 		a.learn(u.Conversation)
 	case sdk.ChannelHead:

@@ -67,6 +67,7 @@ func commands() map[string]command {
 		"/words":   {"/words on|off", "let the server index the words of this group", 1, true, (*app).cmdWords},
 		"/more":    {"/more", "go on with what was searched for last", 0, false, (*app).cmdMore},
 		"/goto":    {"/goto N", "open the conversation at a found message", 1, false, (*app).cmdGoto},
+		"/report":  {"/report N|last REASON [TEXT]", "tell the moderators, as spam or other", 2, true, (*app).cmdReport},
 		"/devices": {"/devices [remove N]", "your devices, numbered, or log out one of them", 0, false, (*app).cmdDevices},
 		"/logout":  {"/logout", "log out, forget this device, and leave", 0, false, (*app).cmdLogout},
 		"/quit":    {"/quit", "leave; what is unsent stays queued", 0, false, (*app).cmdQuit},
