@@ -105,7 +105,7 @@ check-crash:
 check-spec: export REDOCLY_TELEMETRY := off
 check-spec: export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 check-spec: go postgres node $(addsuffix /node_modules/.package-lock.json,spec/tools conformance/clients/ts)
-	@cd spec/tools && node lint.mjs && node asyncapi.mjs && node examples.mjs
+	@cd spec/tools && node lint.mjs && node asyncapi.mjs && node examples.mjs && node federation.mjs
 	@cd conformance/clients/ts && node_modules/.bin/openapi-typescript ../../../spec/openapi.yaml -o build/api.d.ts >/dev/null \
 		&& node_modules/.bin/tsc && echo "TypeScript: the types of openapi.yaml and the client compile"
 	@cd spec/tools && GO="$(GO)" node outside.mjs

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command parley is the homeserver and its tools: serve, migrate, admin, chat, version.
+// Command parley is the homeserver and its tools: serve, migrate, admin, keys, doctor, chat, version.
 package main
 
 import (
@@ -25,6 +25,8 @@ const usage = `parley is a federated chat homeserver.
   parley serve   [-config FILE]   run the homeserver
   parley migrate [-config FILE]   bring the databases to this release and exit
   parley admin   [-config FILE]   moderators, accounts, reports; see parley admin help
+  parley keys    list|rotate|revoke   the keys this homeserver signs with; parley keys help
+  parley doctor  [-config FILE] [SERVER]   what keeps this or another server from federating, and how to mend it
   parley chat    [--help]         a terminal client
   parley version                  print the version
 
@@ -49,6 +51,10 @@ func run(ctx context.Context, args []string) int {
 		return report(migrate(ctx, args[1:]))
 	case "admin":
 		return report(admin(ctx, args[1:], os.Stdin, os.Stdout))
+	case "keys":
+		return report(keys(ctx, args[1:], os.Stdout))
+	case "doctor":
+		return examine(ctx, args[1:], os.Stdout)
 	case "chat":
 		return chat.Main(ctx, args[1:], os.Stdin, os.Stdout)
 	case "version", "--version", "-v":

@@ -16,12 +16,21 @@ func (h *Homeserver) Greeting() string {
 		database = "a private PostgreSQL in " + filepath.Join(h.cfg.DataDir, "postgres") + ", on a unix socket"
 	}
 	_, port, _ := strings.Cut(h.Address(), ":")
-	url := "http://localhost:" + port[strings.LastIndex(port, ":")+1:]
+	scheme := "http"
+	if h.certs != nil {
+		scheme = "https"
+	}
+	url := scheme + "://localhost:" + port[strings.LastIndex(port, ":")+1:]
 	fmt.Fprintf(&b, "\nParley %s serves %s\n\n", Version, h.cfg.ServerName)
 	fmt.Fprintf(&b, "  address       %s (public: %s)\n", url, h.cfg.PublicURL)
 	fmt.Fprintf(&b, "  database      %s\n", database)
 	fmt.Fprintf(&b, "  bus           in this process\n")
 	fmt.Fprintf(&b, "  registration  %s\n", h.cfg.Registration.Mode)
+	federation := "off"
+	if h.cfg.Federation.Enabled {
+		federation = "on, as " + h.cfg.ServerName
+	}
+	fmt.Fprintf(&b, "  federation    %s\n", federation)
 	fmt.Fprintf(&b, "  documents     %s/docs\n\n", url)
 	fmt.Fprintf(&b, "Talk, in two more terminals:\n\n")
 	fmt.Fprintf(&b, "  bin/parley chat --server %s --user alice\n", url)

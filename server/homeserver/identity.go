@@ -25,6 +25,9 @@ type identity struct {
 	lock *os.File
 }
 
+// errRunning is the cause when another process holds the data folder.
+var errRunning = errors.New("is used by another running server")
+
 // openIdentity makes or reads the node's id and the server's signing key, and locks the folder: two servers with one
 // identity would take each other's leases.
 func openIdentity(dir, node string, name id.Server) (*identity, error) {
@@ -37,7 +40,7 @@ func openIdentity(dir, node string, name id.Server) (*identity, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close()
-		return nil, fmt.Errorf("data folder %s is used by another running server; PARLEY_DATA_DIR names another folder", absolute(dir))
+		return nil, fmt.Errorf("data folder %s %w; PARLEY_DATA_DIR names another folder", absolute(dir), errRunning)
 	}
 	i := &identity{node: node, name: name, lock: lock}
 	if err := i.read(dir); err != nil {

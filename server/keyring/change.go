@@ -40,7 +40,7 @@ func (r *Ring) List() []Listed {
 	return out
 }
 
-// Rotate makes a new key that signs from now on; those before it end after the overlap.
+// Rotate makes a new key that is published at once and signs in a moment; those before it end after the overlap.
 func (r *Ring) Rotate(ctx context.Context, overlap time.Duration) (keyID string, err error) {
 	if overlap < time.Hour || overlap > 90*24*time.Hour {
 		return "", errors.New("rotate: the overlap is between an hour, which is how long others may hold what was published, and 90 days")

@@ -43,6 +43,8 @@ const (
 	published = 7 * 24 * time.Hour
 	// resign is the age at which the document is made again.
 	resign = time.Hour
+	// settle is how long a key is published before it signs: who asked for keys just before may ask again by then.
+	settle = 90 * time.Second
 	// lookEvery is the pause between two looks for changes.
 	lookEvery = 10 * time.Second
 )
@@ -129,17 +131,24 @@ func same(a, b store.ServerKey) bool {
 
 func isOld(k store.ServerKey, now int64) bool { return k.IsRevoked || k.Until != 0 && k.Until <= now }
 
-// Signing returns the key that signs now: the newest at hand.
+// Signing returns the key that signs now: the newest at hand that others had time to learn of, else the newest.
 func (r *Ring) Signing() (keyID string, private ed25519.PrivateKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.o.Now().UnixMilli()
 	for _, k := range r.rows {
-		if p := r.private[k.ID]; p != nil && !isOld(k, now) && k.From <= now {
+		p := r.private[k.ID]
+		if p == nil || isOld(k, now) || k.From > now {
+			continue
+		}
+		if k.From+settle.Milliseconds() <= now {
 			return k.ID, p
 		}
+		if private == nil {
+			keyID, private = k.ID, p
+		}
 	}
-	return "", nil
+	return keyID, private
 }
 
 // Sign implements op.Signer.

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homeserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"parley.chat/protocol/id"
+	"parley.chat/server/config"
+	"parley.chat/server/keyring"
+	"parley.chat/server/privatepg"
+	"parley.chat/store"
+)
+
+// OpenKeys opens the keys for a tool, beside a running server or without one; done lets everything go. With the private
+// PostgreSQL it looks into the running one, or runs it meanwhile.
+func OpenKeys(ctx context.Context, cfg config.Config, log *slog.Logger) (ring *keyring.Ring, done func(), err error) {
+	i, err := openIdentity(cfg.DataDir, cfg.Node.ID, id.Server(cfg.ServerName))
+	if errors.Is(err, errRunning) {
+		return openBeside(ctx, cfg, log)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	who := store.Identity{Server: i.name, PublicKey: i.public()}
+	st, cluster, err := openDatabase(ctx, cfg, who, log)
+	if err != nil {
+		_ = i.lock.Close()
+		return nil, nil, err
+	}
+	done = func() {
+		st.Close()
+		if cluster != nil {
+			_ = cluster.Close()
+		}
+		_ = i.lock.Close()
+	}
+	if ring, err = openRing(ctx, cfg, i, st, log); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return ring, done, nil
+}
+
+// openBeside opens the keys of a server that runs.
+func openBeside(ctx context.Context, cfg config.Config, log *slog.Logger) (*keyring.Ring, func(), error) {
+	list := databases(cfg)
+	if len(list) == 0 {
+		dsn, err := privatepg.Running(filepath.Join(cfg.DataDir, "postgres"))
+		if err != nil {
+			return nil, nil, err
+		}
+		list = []store.Database{{DSN: dsn, Shards: shardRange(0, cfg.Database.Shards-1)}}
+	}
+	st, err := store.Open(ctx, cfg.Database.Shards, list)
+	if err != nil {
+		return nil, nil, err
+	}
+	i := &identity{node: "tool", name: id.Server(cfg.ServerName)}
+	if err = i.read(cfg.DataDir); err == nil {
+		err = st.Claim(ctx, store.Identity{Server: i.name, PublicKey: i.public()})
+	}
+	var ring *keyring.Ring
+	if err == nil {
+		ring, err = openRing(ctx, cfg, i, st, log)
+	}
+	if err != nil {
+		st.Close()
+		return nil, nil, fmt.Errorf("beside the running server: %w", err)
+	}
+	return ring, st.Close, nil
+}
+
+func openRing(ctx context.Context, cfg config.Config, i *identity, st *store.Store, log *slog.Logger) (*keyring.Ring, error) {
+	return keyring.Open(ctx, keyring.Options{Dir: cfg.DataDir, Server: i.name, First: i.key, Store: st, Log: log})
+}
