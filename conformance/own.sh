@@ -21,7 +21,14 @@ cat > "$dir/start" <<EOF
 "$server" serve >> "$dir/log" 2>&1 &
 echo \$! > "$dir/pid"
 EOF
-printf 'kill: kill -9 $(cat %s/pid)\nstart: sh %s/start\n' "$dir" "$dir" > "$dir/lab.yaml"
+# A killed process holds its data folder until the kernel has taken it down.
+cat > "$dir/kill" <<END
+#!/bin/sh
+kill -9 \$(cat "$dir/pid")
+n=0
+while kill -0 \$(cat "$dir/pid") 2>/dev/null && [ \$n -lt 100 ]; do n=\$((n + 1)); sleep 0.1; done
+END
+printf 'kill: sh %s/kill\nstart: sh %s/start\n' "$dir" "$dir" > "$dir/lab.yaml"
 
 stop() {
 	kill "$(cat "$dir/pid")" 2>/dev/null || true
