@@ -33,7 +33,6 @@ func All() []*suite.Case {
 		direct(), sending(), changing(), personal(), idempotence(), history(), receipts(), counting(), logs(), privacy(), limits(),
 		creating(), members(), roles(), reading(), full(), governing(), inviting(),
 		channelCases(),
-		searching(),
 		presenceCases(),
 		searching(), words(),
 		cursors(), feed(), gaps(), polls(), streams(),
