@@ -39,8 +39,8 @@ CREATE TABLE conversations (
     head_time   bigint NOT NULL,
     head_hash   bytea  NOT NULL,
     mark        bigint NOT NULL DEFAULT 0,   -- shards.mark when a receipt of a member last moved
-    PRIMARY KEY (shard, conv),
-    UNIQUE (shard, id)
+    PRIMARY KEY (conv, shard),
+    UNIQUE (id, shard)
 ) PARTITION BY LIST (shard);
 
 -- Members past and present, and their pointers. joined_seq is the first entry they may read, left_seq the last.
@@ -59,7 +59,7 @@ CREATE TABLE members (
     read_seq      bigint NOT NULL,
     read_count    bigint NOT NULL,           -- count of the entry at read_seq
     mark          bigint NOT NULL DEFAULT 0, -- shards.mark when a pointer or setting last changed
-    PRIMARY KEY (shard, conv, user_id)
+    PRIMARY KEY (conv, user_id, shard)
 ) PARTITION BY LIST (shard);
 
 -- The index of a user's conversations, in the user's shard, derived from the log of the conversation's shard.
@@ -70,7 +70,7 @@ CREATE TABLE user_conversations (
     membership      text   NOT NULL,
     changed_pos     bigint NOT NULL,         -- pos (in the conversation's shard) of the change that wrote this row
     changed_at      bigint NOT NULL,         -- its hub time
-    PRIMARY KEY (shard, user_id, conversation_id)
+    PRIMARY KEY (user_id, conversation_id, shard)
 ) PARTITION BY LIST (shard);
 
 -- advance moves shards forward in the transaction that writes their events: it fails unless each epoch and pos is the one

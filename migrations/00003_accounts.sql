@@ -10,7 +10,7 @@ CREATE TABLE users (
     password_hash text    NOT NULL,          -- PHC string; empty once deactivated
     created_at    bigint  NOT NULL,
     active        boolean NOT NULL DEFAULT true,
-    PRIMARY KEY (shard, user_id)
+    PRIMARY KEY (user_id, shard)
 ) PARTITION BY LIST (shard);
 
 -- A device exists while it is logged in. Of tokens only the SHA-256 is kept. next_* is the pair that a refresh gave and
@@ -30,12 +30,12 @@ CREATE TABLE devices (
     next_refresh_hash  bytea,
     next_access_until  bigint NOT NULL DEFAULT 0,
     next_refresh_until bigint NOT NULL DEFAULT 0,
-    PRIMARY KEY (shard, user_id, device_id)
+    PRIMARY KEY (user_id, device_id, shard)
 ) PARTITION BY LIST (shard);
-CREATE UNIQUE INDEX devices_access ON devices (shard, access_hash);
-CREATE UNIQUE INDEX devices_refresh ON devices (shard, refresh_hash);
-CREATE UNIQUE INDEX devices_next_access ON devices (shard, next_access_hash);
-CREATE UNIQUE INDEX devices_next_refresh ON devices (shard, next_refresh_hash);
+CREATE UNIQUE INDEX devices_access ON devices (access_hash, shard);
+CREATE UNIQUE INDEX devices_refresh ON devices (refresh_hash, shard);
+CREATE UNIQUE INDEX devices_next_access ON devices (next_access_hash, shard);
+CREATE UNIQUE INDEX devices_next_refresh ON devices (next_refresh_hash, shard);
 
 -- Tokens beside those of devices: refresh tokens that were rotated out, whose use ends the device, and socket tickets,
 -- which are good once.
@@ -47,10 +47,10 @@ CREATE TABLE spent_tokens (
     device_id text   NOT NULL COLLATE "C",
     origin    text   NOT NULL DEFAULT '',
     until     bigint NOT NULL,
-    PRIMARY KEY (shard, hash)
+    PRIMARY KEY (hash, shard)
 ) PARTITION BY LIST (shard);
-CREATE INDEX spent_tokens_device ON spent_tokens (shard, user_id, device_id);
-CREATE INDEX spent_tokens_until ON spent_tokens (shard, until);
+CREATE INDEX spent_tokens_device ON spent_tokens (user_id, device_id, shard);
+CREATE INDEX spent_tokens_until ON spent_tokens (until, shard);
 
 -- Who has a phone number, in the shard of the number. A claim without its user is taken over after a while.
 CREATE TABLE phone_numbers (
@@ -58,7 +58,7 @@ CREATE TABLE phone_numbers (
     number     text   NOT NULL COLLATE "C",
     user_id    text   NOT NULL COLLATE "C",
     claimed_at bigint NOT NULL,
-    PRIMARY KEY (shard, number)
+    PRIMARY KEY (number, shard)
 ) PARTITION BY LIST (shard);
 
 CREATE TABLE registration_tokens (
@@ -66,5 +66,5 @@ CREATE TABLE registration_tokens (
     hash      bytea  NOT NULL,
     uses_left int    NOT NULL,
     until     bigint NOT NULL,
-    PRIMARY KEY (shard, hash)
+    PRIMARY KEY (hash, shard)
 ) PARTITION BY LIST (shard);

@@ -14,7 +14,7 @@ CREATE TABLE annotations (
     reacted     boolean  NOT NULL DEFAULT false,
     deleted_at  bigint,                        -- hub time
     deleted_by  text COLLATE "C",
-    PRIMARY KEY (shard, conv, seq)
+    PRIMARY KEY (conv, seq, shard)
 ) PARTITION BY LIST (shard);
 
 CREATE TABLE reactions (
@@ -25,7 +25,7 @@ CREATE TABLE reactions (
     user_id   text   NOT NULL COLLATE "C",
     added_seq bigint NOT NULL,                 -- of the event
     at        bigint NOT NULL,                 -- its hub time
-    PRIMARY KEY (shard, conv, seq, emoji, user_id)
+    PRIMARY KEY (conv, seq, emoji, user_id, shard)
 ) PARTITION BY LIST (shard);
 
 -- Whom messages mention; user_id is empty for all.
@@ -34,6 +34,6 @@ CREATE TABLE mentions (
     conv    bigint NOT NULL,
     user_id text   NOT NULL COLLATE "C",
     seq     bigint NOT NULL,
-    PRIMARY KEY (shard, conv, user_id, seq)
+    PRIMARY KEY (conv, user_id, seq, shard)
 ) PARTITION BY LIST (shard);
-CREATE INDEX mentions_seq ON mentions (shard, conv, seq);
+CREATE INDEX mentions_seq ON mentions (conv, seq, shard);

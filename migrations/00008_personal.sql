@@ -15,7 +15,7 @@ CREATE TABLE account_data (
     key     text   NOT NULL COLLATE "C",
     value   text,
     version bigint NOT NULL,
-    PRIMARY KEY (shard, user_id, kind, key)
+    PRIMARY KEY (user_id, kind, key, shard)
 ) PARTITION BY LIST (shard);
-CREATE INDEX account_data_version ON account_data (shard, user_id, version);
-CREATE INDEX account_data_deleted ON account_data (shard, user_id, version) WHERE value IS NULL;
+CREATE INDEX account_data_version ON account_data (user_id, version, shard);
+CREATE INDEX account_data_deleted ON account_data (user_id, version, shard) WHERE value IS NULL;

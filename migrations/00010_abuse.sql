@@ -20,11 +20,11 @@ CREATE TABLE reports (
     resolved_by     text   NOT NULL DEFAULT '' COLLATE "C",
     action          text   NOT NULL DEFAULT '',
     resolution      text   NOT NULL DEFAULT '',
-    PRIMARY KEY (shard, report_id)
+    PRIMARY KEY (report_id, shard)
 ) PARTITION BY LIST (shard);
-CREATE INDEX reports_open ON reports (shard, report_id) WHERE resolved_at = 0;
-CREATE INDEX reports_reporter ON reports (shard, reporter, created_at);
-CREATE INDEX reports_expires ON reports (shard, expires_at);
+CREATE INDEX reports_open ON reports (report_id, shard) WHERE resolved_at = 0;
+CREATE INDEX reports_reporter ON reports (reporter, created_at, shard);
+CREATE INDEX reports_expires ON reports (expires_at, shard);
 
 -- What moderators and operators did, in the shard of who did it; rows are only added.
 CREATE TABLE moderation_actions (
@@ -36,7 +36,7 @@ CREATE TABLE moderation_actions (
     report_id text   NOT NULL COLLATE "C",       -- or empty
     user_id   text   NOT NULL COLLATE "C",       -- whom it concerns, or empty
     detail    text   NOT NULL,                   -- JSON: conversationId, messageIds, note
-    PRIMARY KEY (shard, action_id)
+    PRIMARY KEY (action_id, shard)
 ) PARTITION BY LIST (shard);
 
 -- Accounts that are being erased, in the shard of the user. after is the last conversation that is done.
@@ -48,6 +48,6 @@ CREATE TABLE erasures (
     after    bytea   NOT NULL DEFAULT '',
     erased   bigint  NOT NULL DEFAULT 0,         -- messages so far
     done_at  bigint  NOT NULL DEFAULT 0,
-    PRIMARY KEY (shard, user_id)
+    PRIMARY KEY (user_id, shard)
 ) PARTITION BY LIST (shard);
-CREATE INDEX erasures_open ON erasures (shard, at) WHERE done_at = 0;
+CREATE INDEX erasures_open ON erasures (at, shard) WHERE done_at = 0;

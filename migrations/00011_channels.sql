@@ -14,7 +14,7 @@ CREATE TABLE channel_subscribers (
     muted_until   bigint  NOT NULL DEFAULT 0,
     is_pinned     boolean NOT NULL DEFAULT false,
     is_archived   boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (shard, conv, user_id)
+    PRIMARY KEY (conv, user_id, shard)
 ) PARTITION BY LIST (shard);
 
 -- How many subscribers a channel has, kept with their rows in one transaction, so that nobody has to count them.
@@ -22,7 +22,7 @@ CREATE TABLE channel_counts (
     shard       int    NOT NULL,
     conv        bigint NOT NULL,
     subscribers bigint NOT NULL,
-    PRIMARY KEY (shard, conv)
+    PRIMARY KEY (conv, shard)
 ) PARTITION BY LIST (shard);
 
 -- How many subscribers' read pointers passed an entry, written with the pointers in one transaction.
@@ -31,7 +31,7 @@ CREATE TABLE channel_views (
     conv  bigint NOT NULL,
     seq   bigint NOT NULL,
     views bigint NOT NULL,
-    PRIMARY KEY (shard, conv, seq)
+    PRIMARY KEY (conv, seq, shard)
 ) PARTITION BY LIST (shard);
 
 -- The index of a user's subscriptions, in the user's shard, derived from channel_subscribers.
@@ -40,5 +40,5 @@ CREATE TABLE user_channels (
     user_id         text   NOT NULL COLLATE "C",
     conversation_id bytea  NOT NULL,
     subscribed_at   bigint NOT NULL,
-    PRIMARY KEY (shard, user_id, conversation_id)
+    PRIMARY KEY (user_id, conversation_id, shard)
 ) PARTITION BY LIST (shard);

@@ -8,7 +8,7 @@ CREATE TABLE search_progress (
     wanted   boolean NOT NULL,
     low_seq  bigint  NOT NULL,
     high_seq bigint  NOT NULL,
-    PRIMARY KEY (shard, conv)
+    PRIMARY KEY (conv, shard)
 ) PARTITION BY LIST (shard);
 
 -- The words of messages, derived from their content as it is now. A lexeme is a word within a block of a conversation (see
@@ -21,6 +21,6 @@ CREATE TABLE message_search (
     sender       text     NOT NULL COLLATE "C",
     content_type text     NOT NULL COLLATE "C",
     words        tsvector NOT NULL,
-    PRIMARY KEY (shard, conv, seq)
+    PRIMARY KEY (conv, seq, shard)
 ) PARTITION BY LIST (shard);
 CREATE INDEX message_search_words ON message_search USING gin (words) WITH (fastupdate = off);

@@ -6,6 +6,8 @@
 // Each database runs them for itself (store.Migrate). Every table is partitioned
 // by logical shard; the partitions of the shards a database holds are made by
 // store, because they depend on the configuration and not on the release.
+// In keys and indexes the shard stands last: within a partition it tells nothing,
+// and a query that does not name it must still seek.
 //
 // # Concurrency
 //

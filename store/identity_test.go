@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"parley.chat/protocol/id"
 	"parley.chat/server/privatepg/pgtest"
 	"parley.chat/store"
@@ -54,4 +56,34 @@ func TestClaim_AnotherHomeserverIsRefused(t *testing.T) {
 	}
 	refused(t, s.Claim(t.Context(), store.Identity{Server: "example.net", PublicKey: []byte("key")}), "serverName cannot be changed")
 	refused(t, s.Claim(t.Context(), store.Identity{Server: "example.org", PublicKey: []byte("other")}), "signing.key")
+}
+
+func TestMigrate_NoIndexBeginsWithTheShard(t *testing.T) {
+	dsn := pgtest.New(t)
+	if err := open(t, store.Database{DSN: dsn, Shards: []id.Shard{0, 1, 2, 3}}).Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	rows, err := conn.Query(t.Context(), `
+SELECT i.indexrelid::regclass::text, a.attname FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indrelid AND c.relispartition
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	var index, first string
+	_, err = pgx.ForEachRow(rows, []any{&index, &first}, func() error {
+		if n++; first == "shard" {
+			t.Errorf("%s begins with the shard: a query by the rest reads all of it", index)
+		}
+		return nil
+	})
+	if err != nil || n < 40 {
+		t.Errorf("%d indexes, %v", n, err)
+	}
 }
