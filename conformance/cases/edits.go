@@ -20,6 +20,7 @@ func changing() []*suite.Case {
 	a.add("EDIT-ONCE", "a tempId makes one edit, and every version is kept", "MSG-EDIT-5 MSG-EDIT-6", editOnce)
 	a.add("EDIT-LIMIT", "a message has at most 100 edits", "LIMIT-EDIT-1", editLimit, slow(2*time.Minute))
 	a.add("EDIT-COUNT", "an edit is not unread, and moves the sender's pointers", "MSG-RELATION-4", editCount)
+	a.add("EDIT-BEFORE", "who joined later does not learn of the content of older messages from their edits", "MSG-EDIT-7", editBefore)
 	a.add("EDIT-FORMER", "a former member sees messages as they were", "MSG-SHOW-4 MSG-SHOW-3", editFormer)
 
 	a.feature = "messages.reactions"
@@ -60,6 +61,27 @@ func (k *talk) react(a *actor, method, messageID, emoji string) *client.Response
 }
 
 func idOf(ack *client.Response) string { return ack.At("messageId").Text() }
+
+func editBefore(t *suite.T, a, b, c *actor) {
+	k := a.group(b)
+	ack := k.send(a, "before")
+	must(t, k.add(a, c), "adding")
+	since, live := c.cursor(), c.online("")
+	must(t, k.reword(a, idOf(ack), "a secret of before"), "editing")
+	last := k.send(a, "after")
+	for {
+		f := live.next("a frame")
+		t.Expect(!strings.Contains(f.Data.String(), "secret"), "live: %v", f.Data)
+		if f.Type == "message_received" && f.Data.At("messageId").Text() == idOf(last) {
+			break
+		}
+	}
+	for _, res := range append(c.catchUp(since), k.page(c, "limit=10"), k.see(c), c.ok(http.StatusOK, get("/sync"))) {
+		t.Expect(!strings.Contains(res.String(), "secret"), "who joined later gets %v", res)
+	}
+	t.Expect(k.event(c, 3).At("type").Text() == "edit" && !k.event(c, 3).At("content").Exists(), "the edit is %v", k.event(c, 3))
+	t.Expect(k.event(b, 3).At("content").Text() == "a secret of before", "to a member of before it is %v", k.event(b, 3))
+}
 
 func editShown(t *suite.T, a, b *actor) {
 	k := a.group(b)

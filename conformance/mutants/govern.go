@@ -23,7 +23,7 @@ func governing() []Mutant {
 				a.Body = []byte(strings.ReplaceAll(strings.ReplaceAll(string(a.Body), "link_invalid", "link_expired"), "404", "409"))
 			}
 		}}},
-		{"expects-ignored", "does not look at expects", []string{"EXPECTS"}, Hooks{Request: func(_ *http.Request, body []byte) []byte {
+		{"expects-ignored", "does not look at expects", []string{"CHANGE-EXPECTS"}, Hooks{Request: func(_ *http.Request, body []byte) []byte {
 			return bytes.ReplaceAll(body, []byte(`"expects"`), []byte(`"expected"`))
 		}}},
 		{"always-shared", "shows new members what was before the history was closed", []string{"SET-SHARED"}, Hooks{Request: func(_ *http.Request, body []byte) []byte {

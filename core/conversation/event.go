@@ -67,6 +67,20 @@ func (e *Event) Erase() *Event {
 	return &out
 }
 
+// HiddenFrom tells whether a reader who may read from a seq on must not see the content: an edit of a message before that. It
+// is kept from them in pages, and not sent live. spec: MSG-EDIT-7
+func (e *Event) HiddenFrom(from int64) bool {
+	if e.Type != frame.TypeEdit || e.Content == nil || from == 0 {
+		return false
+	}
+	edit, err := event.ParseRelation(e.Content)
+	if err != nil {
+		return true
+	}
+	m, err := id.ParseMessage(edit.TargetMessageID)
+	return err != nil || m.Seq() < from
+}
+
 // contentHash is the hash of the content, which it outlives.
 func (e *Event) contentHash() event.Hash {
 	if e.Content == nil && e.ContentHash != (event.Hash{}) {

@@ -89,7 +89,7 @@ func (f *Fanout) event(ctx context.Context, c *Committed) {
 		return
 	}
 	for u, m := range c.State.Members {
-		if m.Membership != conversation.Joined || c.Withheld != nil && slices.Contains(c.Withheld, u) {
+		if m.Membership != conversation.Joined || c.Withheld != nil && slices.Contains(c.Withheld, u) || e.HiddenFrom(m.FromSeq) {
 			continue
 		}
 		if u == e.Sender {

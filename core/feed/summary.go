@@ -106,7 +106,8 @@ func (f *Feed) Records(v timeline.View, u id.User, pointers map[id.User]timeline
 }
 
 func (f *Feed) one(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, e *conversation.Event) (frame.Event, error) {
-	if e.Expired(f.Clock().UnixMilli()) {
+	from, _, _ := v.State.Visible(u, v.Head.Seq)
+	if e.Expired(f.Clock().UnixMilli()) || e.HiddenFrom(from) {
 		e = e.Erase()
 	}
 	record, err := e.Record()
