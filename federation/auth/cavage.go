@@ -73,7 +73,8 @@ func (c *Cavage) Sign(r *http.Request, to id.Server, body []byte) error {
 	return nil
 }
 
-// Verify implements RequestAuth. Its faults are signature_invalid, body_too_large, unavailable, and what Admit returns.
+// Verify implements RequestAuth. Its faults are signature_invalid, body_too_large, rate_limited, and what Admit
+// returns; any other error is of Replays.
 func (c *Cavage) Verify(r *http.Request) (Verified, error) {
 	ctx := r.Context()
 	f, err := readForm(r, c.o.Self, time.Now())
@@ -92,7 +93,9 @@ func (c *Cavage) Verify(r *http.Request) (Verified, error) {
 	if f.digest != digest(body) { // spec: FED-AUTH-5
 		return Verified{}, refuse(errors.New("the body does not fit the digest"))
 	}
-	if err := c.checkSignature(ctx, r, f); err != nil {
+	if err := c.checkSignature(ctx, r, f); fault.Is(err, fault.RateLimited) { // Keys of too many servers are asked for just now.
+		return Verified{}, err
+	} else if err != nil {
 		return Verified{}, refuse(err)
 	}
 	// Only now: else anybody could use up an origin's nonces. spec: FED-AUTH-7

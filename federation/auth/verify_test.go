@@ -4,6 +4,8 @@ package auth
 
 import (
 	"bytes"
+	"context"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"net/http"
@@ -60,6 +62,23 @@ func TestVerify_AStoreThatIsAwayIsNoRefusal(t *testing.T) {
 	r.nonces.err = errors.New("database away")
 	_, err := r.receiver.Verify(r.signed(t, "POST", "/x", "{}"))
 	if err == nil || fault.Is(err, fault.SignatureInvalid) || !errors.Is(err, r.nonces.err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// busy is Keys that asks too many servers already.
+type busy struct{}
+
+func (busy) RequestKey(context.Context, id.Server, string) (ed25519.PublicKey, error) {
+	return nil, fault.Retry(fault.RateLimited, time.Second, "later")
+}
+
+func TestVerify_ALimitOnKeysIsToldAsSuch(t *testing.T) {
+	r := newRoom()
+	o := r.receiver.o
+	o.Keys = busy{}
+	_, err := New(o).Verify(r.signed(t, "POST", "/x", "{}"))
+	if !fault.Is(err, fault.RateLimited) || fault.From(err).RetryAfter != time.Second {
 		t.Errorf("got %v", err)
 	}
 }

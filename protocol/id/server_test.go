@@ -3,6 +3,9 @@
 package id_test
 
 import (
+	"net"
+	"strconv"
+	"strings"
 	"testing"
 
 	"parley.chat/protocol/id"
@@ -29,4 +32,30 @@ func TestServer_HostAndPort(t *testing.T) {
 	if s := id.Server("example.org"); s.Host() != "example.org" || s.Port() != 0 {
 		t.Errorf("%s %d", s.Host(), s.Port())
 	}
+}
+
+// FuzzIsDomain looks for a name that passes and is an address in one of the spellings that inet_aton takes.
+func FuzzIsDomain(f *testing.F) {
+	for _, s := range []string{"example.org", "127.0.0.1", "0x7f.1", "017700000001", "1.2.3.0x4", "a.b:1", "0xg.1a"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		name := id.Server(s)
+		if !name.IsDomain() {
+			return
+		}
+		parts := strings.Split(name.Host(), ".")
+		numbers := 0
+		for _, p := range parts {
+			if _, err := strconv.ParseUint(p, 0, 64); err == nil || p == "0x" {
+				numbers++
+			}
+		}
+		if numbers == len(parts) || net.ParseIP(name.Host()) != nil {
+			t.Fatalf("%q is an address", s)
+		}
+		if _, err := id.ParseServer(s); err != nil || strings.Contains(s, ":") && name.Port() == 0 {
+			t.Fatalf("%q is no server name", s)
+		}
+	})
 }
