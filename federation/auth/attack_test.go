@@ -83,6 +83,9 @@ func listAttacks() []attack {
 		{name: "4 headers given twice", change: func(r *room, in *http.Request) {
 			in.Header.Set("Signature", strings.Replace(in.Header.Get("Signature"), `,headers=`, `,headers="date",headers=`, 1))
 		}},
+		{name: "4 a parameter nobody knows in front", change: func(r *room, in *http.Request) {
+			in.Header.Set("Signature", `x="y",`+in.Header.Get("Signature"))
+		}},
 		{name: "4 a parameter nobody knows", change: func(r *room, in *http.Request) {
 			in.Header.Set("Signature", in.Header.Get("Signature")+`,x="y"`)
 		}},
@@ -126,6 +129,13 @@ func pathAttacks() []attack {
 			forged{list: signedList, created: now(), expires: now() + 60}.sign(in, r.key)
 			in.Host, in.Header["Host"] = string(us), []string{"c.test"}
 		}},
+		{name: "8 for another host, with its name signed", change: func(r *room, in *http.Request) {
+			in.Host = "c.test"
+			forged{list: signedList, created: now(), expires: now() + 60}.sign(in, r.key)
+		}},
+		{name: "8 signed for us, and a host map that says another", both: true, change: func(_ *room, in *http.Request) {
+			in.Header["Host"] = []string{"c.test"}
+		}},
 		{name: "for another server, with its name signed", change: func(r *room, in *http.Request) {
 			in.Header.Set(HeaderDestination, "c.test")
 			forged{list: signedList, created: now(), expires: now() + 60}.sign(in, r.key)
@@ -168,6 +178,7 @@ func timeAttacks() []attack {
 		{name: "12 expires 301 seconds after created", change: at(-10, 291)},
 		{name: "6 expired 2 seconds ago, within the library's tolerance", change: at(-100, -2)},
 		{name: "6 expires when created", change: at(0, 0)},
+		{name: "6 expires before created", change: at(5, 3)},
 	}
 }
 

@@ -95,6 +95,19 @@ func TestVerify_AStrangerLearnsNoReason(t *testing.T) {
 	}
 }
 
+func TestTimes_TheWindowIsExact(t *testing.T) {
+	base := time.Unix(1_795_400_000, 0)
+	for _, c := range []struct {
+		created, expires int
+		good             bool
+	}{{0, 300, true}, {30, 330, true}, {31, 331, false}, {-300, 0, true}, {-301, -1, false}, {0, 301, false}, {0, 0, false}, {10, 9, false}, {-10, -1, false}, {-10, 0, true}} {
+		f := form{created: base.Add(time.Duration(c.created) * time.Second), expires: base.Add(time.Duration(c.expires) * time.Second)}
+		if err := f.checkTimes(base); (err == nil) != c.good {
+			t.Errorf("created %d, expires %d: %v", c.created, c.expires, err)
+		}
+	}
+}
+
 func TestCheckTarget_OneSpelling(t *testing.T) {
 	for target, want := range map[string]bool{
 		"/federation/v1/ping": true, "/a/b-c_d.e~f": true, "/a?b=c&d=e": true, "/.well-known/x": true, "/...": true,

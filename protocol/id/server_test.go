@@ -4,7 +4,6 @@ package id_test
 
 import (
 	"net"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -47,7 +46,8 @@ func FuzzIsDomain(f *testing.F) {
 		parts := strings.Split(name.Host(), ".")
 		numbers := 0
 		for _, p := range parts {
-			if _, err := strconv.ParseUint(p, 0, 64); err == nil || p == "0x" {
+			hex, isHex := strings.CutPrefix(p, "0x")
+			if strings.Trim(p, "0123456789") == "" || isHex && strings.Trim(hex, "0123456789abcdef") == "" {
 				numbers++
 			}
 		}
