@@ -53,8 +53,16 @@ type Config struct {
 	Now     func() time.Time      // nil: the clock of the machine
 }
 
+// Bounds of what strangers may hold: a request is read and its signature checked before it is known whose it is.
+const (
+	bodyTime  = 30 * time.Second
+	underWay  = 256
+	pauseFull = time.Second
+)
+
 type door struct {
 	c        Config
+	slots    chan struct{} // one for each request under way
 	limits   *limits
 	requests *prometheus.CounterVec
 }
@@ -70,7 +78,7 @@ func New(c Config) http.Handler {
 	if c.Away == nil {
 		c.Away = func(error) bool { return false }
 	}
-	d := &door{c: c, limits: newLimits(c.Rates, c.Now)}
+	d := &door{c: c, slots: make(chan struct{}, underWay), limits: newLimits(c.Rates, c.Now)}
 	d.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "parley_federation_requests_total", Help: "Requests of other servers, by route and code; code is empty for success.",
 	}, []string{"route", "code"})
@@ -102,6 +110,7 @@ func (d *door) guard(mux *http.ServeMux) http.Handler {
 // serve is the walk.
 func (d *door) serve(w http.ResponseWriter, r *http.Request, rt Route) {
 	start := d.c.Now()
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // A recorder of a test has none.
 	who, out, err := d.walk(r, rt)
 	code := fault.Code("")
 	if err != nil {
@@ -113,7 +122,7 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, rt Route) {
 	}
 	d.requests.WithLabelValues(rt.Pattern, string(code)).Inc()
 	level := slog.LevelInfo
-	if err == nil {
+	if err == nil || code == fault.RateLimited { // A flood must not fill the log too.
 		level = slog.LevelDebug
 	}
 	d.c.Log.Log(r.Context(), level, "request of a server", slog.String("server", string(who)), slog.String("route", rt.Pattern),
@@ -121,6 +130,12 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, rt Route) {
 }
 
 func (d *door) walk(r *http.Request, rt Route) (who id.Server, out any, err error) {
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+	default:
+		return "", nil, fault.Retry(fault.Unavailable, pauseFull, "this server is busy with other servers")
+	}
 	from := d.c.Address(r)
 	if err := d.limits.before(from); err != nil {
 		return "", nil, err

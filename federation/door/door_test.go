@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,12 +27,19 @@ import (
 // gate is a RequestAuth that believes the header Origin.
 type gate struct {
 	auth.RequestAuth
-	asked int
-	err   error
+	asked   int
+	err     error
+	block   chan struct{} // nil: requests pass at once
+	entered chan struct{}
 }
 
 func (g *gate) Verify(r *http.Request) (auth.Verified, error) {
-	g.asked++
+	if g.block != nil {
+		g.entered <- struct{}{}
+		<-g.block
+	} else {
+		g.asked++
+	}
 	origin := r.Header.Get("Origin")
 	if g.err != nil || origin == "" {
 		if g.err == nil {
@@ -210,6 +218,22 @@ func TestLimits_AHostHasAWholeNetworkOfIPv6(t *testing.T) {
 	if a, b, c := status("2001:db8::1"), status("2001:db8::2"), status("2001:db8:0:1::1"); a != 401 || b != 429 || c != 401 {
 		t.Errorf("got %d %d %d", a, b, c)
 	}
+}
+
+func TestDoor_RequestsUnderWayAreBounded(t *testing.T) {
+	h := newHouse(door.Rates{})
+	h.gate.block, h.gate.entered = make(chan struct{}), make(chan struct{}, 300)
+	var group sync.WaitGroup
+	for range 256 {
+		group.Go(func() { h.ask("POST", "/federation/v1/ping", "a.test", "{}") })
+	}
+	for range 256 {
+		<-h.gate.entered
+	}
+	want(t, h.ask("POST", "/federation/v1/ping", "a.test", "{}"), 503, "unavailable")
+	close(h.gate.block)
+	group.Wait()
+	want(t, h.ask("POST", "/federation/v1/ping", "a.test", "{}"), 200, "")
 }
 
 func TestLists_DenyWinsAndPatternsAreBelowADomain(t *testing.T) {
