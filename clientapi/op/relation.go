@@ -68,11 +68,12 @@ func (o *Conversations) EditMessage(ctx context.Context, c Caller, conversationI
 	if in.Content == "" {
 		return frame.Event{}, fault.Invalid("content", "must not be empty; to take a message back, delete it")
 	}
-	v, e, err := o.aboutMessage(ctx, c, conversationID, messageID)
+	_, e, err := o.aboutMessage(ctx, c, conversationID, messageID)
 	if err != nil {
 		return frame.Event{}, err
 	}
-	if v, err = o.writable(ctx, c, conversationID); err != nil {
+	v, err := o.writable(ctx, c, conversationID)
+	if err != nil {
 		return frame.Event{}, err
 	}
 	record, err := e.Record()
