@@ -48,6 +48,7 @@ profile.json           your profile, as only you see it
 devices.json           where you are logged in
 settings.json          your settings
 blocks.json            whom you block
+starred.jsonl          the messages you starred, the last one first
 data/                  what your clients keep in your account
 reports.json           reports you made
 conversations/<id>/conversation.json   a conversation as you see it
@@ -161,7 +162,7 @@ func (o *Conversations) ExportPersonal(ctx context.Context, c Caller, to Archive
 		blocks.Blocks = append(blocks.Blocks, page.Blocks...)
 		cursor, more = page.NextCursor, page.HasMore
 	}
-	if err := first(to.JSON("settings.json", settings), to.JSON("blocks.json", blocks)); err != nil {
+	if err := first(to.JSON("settings.json", settings), to.JSON("blocks.json", blocks), o.exportStars(ctx, c, to)); err != nil {
 		return err
 	}
 	for cursor, more := "", true; more; {
@@ -175,6 +176,38 @@ func (o *Conversations) ExportPersonal(ctx context.Context, c Caller, to Archive
 			}
 		}
 		cursor, more = page.NextCursor, page.HasMore
+	}
+	return nil
+}
+
+func (o *Conversations) exportStars(ctx context.Context, c Caller, to Archive) error {
+	f, err := to.Create("starred.jsonl")
+	if err != nil {
+		return err
+	}
+	for cursor, more := "", true; more; {
+		page, err := o.Starred(ctx, c, cursor, exportPage)
+		if err != nil {
+			return err
+		}
+		if err := writeLines(f, page.Messages); err != nil {
+			return err
+		}
+		cursor, more = page.NextCursor, page.HasMore
+	}
+	return nil
+}
+
+// writeLines writes one JSON object a line.
+func writeLines(w io.Writer, records []frame.Event) error {
+	for _, e := range records {
+		raw, err := exported(e)
+		if err == nil {
+			_, err = w.Write(append(raw, '\n'))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -225,14 +258,8 @@ func (o *Conversations) exportConversation(ctx context.Context, c Caller, conv f
 		if err != nil {
 			return err
 		}
-		for _, e := range page.Messages {
-			raw, err := exported(e)
-			if err != nil {
-				return err
-			}
-			if _, err := f.Write(append(raw, '\n')); err != nil {
-				return err
-			}
+		if err := writeLines(f, page.Messages); err != nil {
+			return err
 		}
 		if !page.HasMore {
 			return nil

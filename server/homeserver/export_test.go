@@ -75,6 +75,7 @@ func TestExport_HoldsWhatThePagesShow(t *testing.T) {
 	bob.Post(group, "without alice")
 	alice.Do("PUT", "/users/me/data/theme", rest.Datum{Value: json.RawMessage(`{"dark":true}`)}, nil)
 	alice.Do("PUT", "/users/me/blocks/carol@localhost", nil, nil)
+	alice.Do("PUT", "/conversations/"+direct+"/messages/"+first.MessageID+"/star", nil, nil)
 	reportOf(alice, rest.CreateReport{UserID: bob.ID, Reason: "spam", Text: "every day"})
 	files := export(t, alice)
 	for _, conv := range []string{direct, group} {
@@ -91,6 +92,7 @@ func TestExport_HoldsWhatThePagesShow(t *testing.T) {
 	for name, want := range map[string]string{
 		"README.txt": "alice@localhost", "profile.json": `"userId":"alice@localhost"`, "devices.json": alice.DeviceID, "settings.json": "readReceipts",
 		"blocks.json": "carol@localhost", "data/7468656d65.json": `"dark":true`, "reports.json": "every day",
+		"starred.jsonl": first.MessageID,
 	} {
 		if !strings.Contains(files[name], want) {
 			t.Errorf("%s is %q, want %s in it", name, files[name], want)
