@@ -17,16 +17,16 @@ func ServerUser(s id.Server) id.User { return id.NewUser(serverName, s) }
 // IsServer tells whether u is the name of a server.
 func IsServer(u id.User) bool { return u.Username() == serverName }
 
-// decideServer lets the hub delete a message, and do nothing else. spec: ABUSE-MOD-4
+// decideServer lets the hub delete a message, and do nothing else; other servers are strangers. spec: ABUSE-MOD-4
 func decideServer(s *State, p Proposal) error {
 	switch {
-	case s == nil:
+	case s == nil, p.Sender != ServerUser(s.Create.Hub):
 		return fault.New(fault.UnknownConversation, "no such conversation")
 	case p.Type != frame.TypeDelete:
 		return fault.New(fault.Forbidden, "a server deletes messages and does nothing else")
 	case p.Target == nil || p.Target.Type != frame.TypeMessage:
 		return fault.New(fault.UnknownMessage, "no such message")
-	case p.Target.Erased:
+	case p.Target.gone(p.At):
 		return unchanged("messageId")
 	}
 	return nil

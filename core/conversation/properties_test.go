@@ -24,7 +24,7 @@ var (
 		frame.TypeMemberLeave, frame.TypeMemberRole, frame.TypeMemberRole, frame.TypeRename, "topic", frame.TypeCreate,
 		frame.TypeSettings, frame.TypeSettings, frame.TypeMemberBan, frame.TypeMemberUnban, frame.TypeOwnerTransfer,
 		frame.TypeMemberJoin, frame.TypeJoinRequest, frame.TypeJoinDecline, frame.TypeLinkCreate, frame.TypeLinkRevoke,
-		frame.TypePin, frame.TypeUnpin,
+		frame.TypePin, frame.TypeUnpin, frame.TypeEdit, frame.TypeReaction, frame.TypeReaction, frame.TypeDelete,
 	})
 	roles  = rapid.SampledFrom([]string{conversation.Owner, conversation.Admin, conversation.Simple, "king", ""})
 	titles = rapid.SampledFrom([]string{"", "Team", "Équipe", "a\nb"})
@@ -46,6 +46,7 @@ func drawProposal(t *rapid.T, w *world) conversation.Proposal {
 		p.Change.Role = roles.Draw(t, "role")
 	}
 	drawGovern(t, w, &p)
+	drawRelation(t, w, &p)
 	return p
 }
 

@@ -32,7 +32,7 @@ func decideMessage(s *State, m Member, p Proposal) error {
 	if t == nil || t.Type != frame.TypeMessage {
 		return fault.New(fault.UnknownMessage, "no such message")
 	}
-	gone := t.Erased || t.ExpiresAt != 0 && t.ExpiresAt <= p.At
+	gone := t.gone(p.At)
 	switch p.Type {
 	case frame.TypeEdit:
 		return decideEdit(s, m, p, gone)
@@ -42,6 +42,12 @@ func decideMessage(s *State, m Member, p Proposal) error {
 		return decideDelete(s, m, p, gone)
 	}
 	return fault.Invalid("type", "no event of type %q can be proposed", p.Type)
+}
+
+// gone tells whether there is nothing left to do something to. What expired is gone before it is erased, so that all who judge
+// an entry judge alike, however soon they erase.
+func (t *Target) gone(at int64) bool {
+	return t.Erased || t.ExpiresAt != 0 && t.ExpiresAt <= at
 }
 
 // decideMentions wants different members, or all where the member may. spec: MSG-MENTION-1

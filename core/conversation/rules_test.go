@@ -32,8 +32,10 @@ const (
 		"entry given in canonical form; the hub's clock shows now, a group has at most maxMembers. Content, submission " +
 		"and entry are canonical JSON; salt, hashes are lower-case hexadecimal. A state is that after all steps before. " +
 		"Reads is the range of seq a user may read. Of who joins by a link secretHash is that of the secret given, of a message " +
-		"sentAt is the hub time of the sender's last one, of a pin target is the message, absent if the sender may not read " +
-		"it or there is none. Subject: "
+		"sentAt is the hub time of the sender's last one. Of what is about a message (pin, unpin, edit, reaction, delete) target is " +
+		"what the log has there: type, sender, hub time, whether its content is gone, when it expires, how often it was edited, " +
+		"by how many users each emoji is on it, and which are the proposal's sender's own; it is absent if the sender may not " +
+		"read it or there is none. Subject: "
 )
 
 // note says which class of bug a flag stands for.
@@ -94,8 +96,14 @@ type proposed struct {
 
 // target is what the log has at the message that a proposal is about.
 type target struct {
-	Type   string `json:"type"`
-	Erased bool   `json:"erased"`
+	Type      string         `json:"type"`
+	Sender    id.User        `json:"sender"`
+	Time      int64          `json:"time"`
+	Erased    bool           `json:"erased"`
+	ExpiresAt int64          `json:"expiresAt,omitempty"`
+	Edits     int            `json:"edits,omitempty"`
+	Emojis    map[string]int `json:"emojis,omitempty"`
+	Own       []string       `json:"own,omitempty"` // sorted
 }
 
 type state struct {
@@ -125,6 +133,7 @@ type reads struct {
 var notes = map[string]note{
 	"Authority": {"MISSING_AUTHORIZATION", "Somebody does what the rules do not let them do, or learns that a conversation exists."},
 	"Boundary":  {"OFF_BY_ONE", "The last value within or the first value beyond a limit."},
+	"Erased":    {"USE_AFTER_DELETE", "What was deleted or has expired is changed, shown or brought back."},
 	"Form":      {"MISSING_VALIDATION", "Malformed values become state, so that servers that check them and servers that do not disagree."},
 	"Heir":      {"STATE_DIVERGENCE", "Servers choose another heir, and from there on disagree who may do what."},
 	"History":   {"INFORMATION_LEAK", "Somebody reads entries from before they came or after they went, or loses those between."},
@@ -146,6 +155,13 @@ var subjects = map[string]string{
 	"links":       "invite links and requests.",
 	"pins":        "pins.",
 	"races":       "changes that exclude each other.",
+
+	"relations": "edits, and what can still be done to a message.",
+	"reactions": "reactions.",
+	"deletes":   "deletions for everyone, by authors, admins and the server.",
+	"slow":      "slow mode.",
+	"mentions":  "mentions.",
+	"channels":  "who writes in a channel.",
 }
 
 func stateOf(s *conversation.State) *state {
@@ -205,8 +221,8 @@ func (w *world) noteFacts(p conversation.Proposal, sentAt int64) {
 	if p.Type == frame.TypeMessage && w.state != nil && w.state.Info.SlowMode > 0 {
 		out.SentAt = sentAt
 	}
-	if p.Target != nil {
-		out.Target = &target{Type: p.Target.Type, Erased: p.Target.Erased}
+	if t := p.Target; t != nil {
+		out.Target = &target{t.Type, t.Sender, t.Time, t.Erased, t.ExpiresAt, t.Edits, t.Emojis, slices.Sorted(maps.Keys(t.Own))}
 	}
 }
 
@@ -272,13 +288,17 @@ func TestRules_RunnerSeesWhatDoesNotHold(t *testing.T) {
 		{"removed bob reads 0..0", "joined"},
 		{"count 3", "0"},
 		{"peer of alice is bob", "nobody"},
+		{"alice edits 0", "unknown_message"},
+		{"alice sends mentioning dave", "invalid_field mentions"},
 	} {
 		got, err := w.perform(c[0], c[0])
 		if err != nil || got != c[1] {
 			t.Errorf("%s: got %q, %v", c[0], got, err)
 		}
 	}
-	for _, line := range []string{"alice", "alice dances", `alice renames "x`, "alice creates", "limit x members"} {
+	for _, line := range []string{"alice", "alice dances", `alice renames "x`, "alice creates", "limit x members", "alice sends x", "alice edits", "alice reacts 0",
+		"alice edits 0 having 3", "alice edits 0 having x edits", "alice edits 0 having 3 wishes",
+	} {
 		if got, err := w.perform(line, line); err == nil {
 			t.Errorf("%s: understood as %q", line, got)
 		}

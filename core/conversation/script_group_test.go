@@ -108,22 +108,6 @@ func (w *world) secretHash(name string) string {
 	return conversation.SecretHash(raw[:])
 }
 
-// target reads `3`, the seq of a message, or `3 erased`, or `unread` for one the sender may not read.
-func (w *world) target(p *conversation.Proposal, words []string) error {
-	seq, err := strconv.Atoi(words[0])
-	if err != nil || seq >= len(w.log) {
-		p.Change.TargetMessageID = words[0]
-		return nil
-	}
-	e := w.log[seq]
-	p.Change.TargetMessageID = e.MessageID.String()
-	from, to, _ := w.state.Visible(p.Sender, w.head.Seq)
-	if e.Seq >= from && e.Seq <= to {
-		p.Target = &conversation.Target{Seq: e.Seq, Type: e.Type, Sender: e.Sender, Time: e.HubTime, Erased: len(words) > 1}
-	}
-	return nil
-}
-
 // sentAt is when a user sent the last message.
 func (w *world) sentAt(u id.User) int64 {
 	for _, e := range slices.Backward(w.log) {

@@ -182,8 +182,8 @@ func (w *world) proposal(sender id.User, verb string, rest []string) (p conversa
 	switch {
 	case verb == "creates" && len(rest) > 0:
 		p.Type, p.Create = frame.TypeCreate, w.create(sender, rest)
-	case verb == "sends":
-		p.Type = frame.TypeMessage
+	case relations[verb] != "":
+		return p, w.relation(&p, verb, rest)
 	case verb == "leaves":
 		p.Type = frame.TypeMemberLeave
 	case verb == "renames" && len(rest) == 1:
@@ -204,8 +204,12 @@ func (w *world) proposal(sender id.User, verb string, rest []string) (p conversa
 	return p, err
 }
 
-// create reads `group "Team" with bob carol by alice bob`: by names the creators, the subject if it is absent.
+// create reads `group "Team" with bob carol by alice bob`, or `public channel …`: by names the creators, the subject if it is absent.
 func (w *world) create(sender id.User, words []string) event.Create {
+	isPublic := words[0] == "public" && len(words) > 1
+	if isPublic {
+		words = words[1:]
+	}
 	words, by, given := cut(words, "by")
 	words, with, _ := cut(words, "with")
 	if !given {
@@ -222,6 +226,9 @@ func (w *world) create(sender id.User, words []string) event.Create {
 	slices.Sort(c.Creators)
 	if len(words) > 1 {
 		c.Name = words[1]
+	}
+	if isPublic {
+		c.Visibility = event.Public
 	}
 	if c.Type == event.Direct && len(c.Members) == 2 && len(words) == 1 {
 		return event.NewDirect(c.Members[0], c.Members[1])

@@ -46,7 +46,7 @@ func TestRules_VectorsHoldHere(t *testing.T) {
 			})
 		}
 	}
-	if len(ids) < 60 {
+	if len(ids) < 130 {
 		t.Errorf("only %d vectors", len(ids))
 	}
 }
@@ -111,11 +111,27 @@ func (r *reader) decide(e *conversation.Event, given *proposed) (err error) {
 	p := conversation.Proposal{
 		Type: e.Type, Sender: e.Sender, At: max(given.Now, r.head.Time), SentAt: given.SentAt, SecretHash: given.SecretHash, Expects: given.Expects,
 	}
-	if given.Target != nil {
-		p.Target = &conversation.Target{Type: given.Target.Type, Erased: given.Target.Erased}
+	if t := given.Target; t != nil {
+		p.Target = &conversation.Target{
+			Type: t.Type, Sender: t.Sender, Time: t.Time, Erased: t.Erased, ExpiresAt: t.ExpiresAt, Edits: t.Edits, Emojis: t.Emojis, Own: map[string]bool{},
+		}
+		for _, emoji := range t.Own {
+			p.Target.Own[emoji] = true
+		}
 	}
 	switch e.Type {
 	case frame.TypeMessage:
+		var m frame.Send
+		if err := json.Unmarshal(e.Content, &m); err != nil {
+			return err
+		}
+		p.Mentions = m.Mentions
+	case frame.TypeEdit, frame.TypeReaction, frame.TypeDelete:
+		about, err := event.ParseRelation(e.Content)
+		if err != nil {
+			return err
+		}
+		p.Action, p.Emoji, p.Mentions = about.Action, about.Emoji, about.Mentions
 	case frame.TypeCreate:
 		// A create object of bad form is refused whoever proposes it; the order of the two checks is not observable but
 		// for proposals that break two rules.

@@ -33,11 +33,12 @@ type world struct {
 	id     id.Conversation
 	tried  int
 	steps  []step
+	told   map[int64]*told // what later events did to messages, by seq
 }
 
 // newWorld makes an empty world. The title seeds everything that would be random.
 func newWorld(title string) *world {
-	return &world{title: title, limits: conversation.Limits{MaxMembers: event.MaxMembers}, now: startTime}
+	return &world{title: title, limits: conversation.Limits{MaxMembers: event.MaxMembers}, now: startTime, told: map[int64]*told{}}
 }
 
 func (w *world) seed(what string) [16]byte {
@@ -49,7 +50,9 @@ func (w *world) seed(what string) [16]byte {
 func contentOf(p conversation.Proposal) ([]byte, error) {
 	switch p.Type {
 	case frame.TypeMessage:
-		return event.MessageContent(frame.Send{Content: "hello", ContentType: "text"})
+		return event.MessageContent(frame.Send{Content: "hello", ContentType: "text", Mentions: p.Mentions})
+	case frame.TypeEdit, frame.TypeReaction, frame.TypeDelete:
+		return relationOf(p).Canonical()
 	case frame.TypeCreate:
 		return p.Create.Canonical()
 	}
@@ -76,7 +79,11 @@ func (w *world) propose(p conversation.Proposal) (*conversation.Event, error) {
 	if err := conversation.Decide(w.state, p, w.limits); err != nil {
 		return e, err
 	}
-	return e, w.append(e)
+	if err := w.append(e); err != nil {
+		return e, err
+	}
+	w.tell(p)
+	return e, nil
 }
 
 func (w *world) append(e *conversation.Event) error {
