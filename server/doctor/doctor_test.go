@@ -30,6 +30,7 @@ type patient struct {
 	ping   func(w http.ResponseWriter)
 	keys   func(w http.ResponseWriter)
 	server *http.Server
+	ear    net.Listener
 }
 
 func newPatient(t *testing.T, host string, names ...string) *patient {
@@ -40,6 +41,7 @@ func newPatient(t *testing.T, host string, names ...string) *patient {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.ear = l
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	p.name = id.Server(host + ":" + port)
 	files := p.net.Certificate(names...)
@@ -114,7 +116,7 @@ func TestExamine_SaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		"no DNS":     {func(_ *patient, o *doctor.Options) { o.Server = "gone.test:1234" }, "dns", "A or AAAA record"},
 		"a private address": {func(p *patient, o *doctor.Options) { o.Peer.Dialer = peer.NewDialer(p.net, nil) },
 			"dns", "not public"},
-		"nothing listens":   {func(p *patient, _ *doctor.Options) { _ = p.server.Close() }, "connection", "Nothing listens"},
+		"nothing listens":   {func(p *patient, _ *doctor.Options) { _ = p.ear.Close() }, "connection", "Nothing listens"},
 		"unknown authority": {func(_ *patient, o *doctor.Options) { o.Peer.Roots = nil }, "connection", "federation.caFile"},
 		"a proxy's page":    {func(p *patient, _ *doctor.Options) { p.keys = func(w http.ResponseWriter) { w.WriteHeader(404) } }, "keys", "must forward /federation/"},
 		"something else": {func(p *patient, _ *doctor.Options) {
