@@ -101,6 +101,9 @@ func check(t *testing.T, o Options, again int, invite func(context.Context, *wor
 	o.Dir, o.Progress = folder(t), os.Stdout
 	result, err := runWith(t.Context(), o, invite)
 	t.Logf("\n%s", result)
+	if err == nil && (result.told == 0 || result.held == 0) {
+		t.Error("no receipt was held against an answer")
+	}
 	if err == nil && result.OK() {
 		if err := os.RemoveAll(o.Dir); err != nil {
 			t.Error(err)

@@ -39,6 +39,7 @@ type device struct {
 	older    string // a cursor from before, for one that forgets
 	convs    map[string]bool
 	gaps     []gap
+	asked    look              // when the connection of now was opened, or its page asked for
 	newest   map[string]string // conversation to its newest message, for receipts
 	synced   bool
 	drop     func() // ends the connection of now
@@ -104,6 +105,12 @@ func (d *device) learn(e *frame.Event) {
 func (d *device) page(p *frame.Sync) {
 	d.received(history.Sync, p.Messages...)
 	d.mu.Lock()
+	asked := d.asked
+	d.mu.Unlock()
+	for _, r := range p.Receipts {
+		d.shown(asked, r.ConversationID, r.UserID, r.DeliveredSeq, r.ReadSeq)
+	}
+	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range p.Conversations {
 		if c.Membership == "joined" {
@@ -168,11 +175,11 @@ func (d *device) run(ctx context.Context) {
 	}
 }
 
-// connected notes the connection of now; end is called when it is lost.
-func (d *device) connected(drop func()) (end func()) {
+// connected notes the connection of now, and what holds for its answers; end is called when it is lost.
+func (d *device) connected(asked look, drop func()) (end func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.drop, d.synced, d.openedAt = drop, false, time.Now()
+	d.drop, d.synced, d.openedAt, d.asked = drop, false, time.Now(), asked
 	return func() {
 		d.mu.Lock()
 		d.drop, d.synced = func() {}, false
@@ -213,13 +220,14 @@ func (d *device) choose(rng *rand.Rand) string {
 
 // socket is one connection from its opening to its loss.
 func (d *device) socket(ctx context.Context) {
+	asked := d.w.pointers.look()
 	conn, err := d.w.api.dial(ctx, d.login)
 	if err != nil {
 		d.w.suspect(d, err)
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	end := d.connected(func() { _ = conn.CloseNow() })
+	end := d.connected(asked, func() { _ = conn.CloseNow() })
 	var side sync.WaitGroup
 	defer func() {
 		cancel()
@@ -277,6 +285,10 @@ func (d *device) frame(ctx context.Context, conn *websocket.Conn, raw []byte) er
 		})
 	case frame.MessageReceived, frame.ConversationUpdated:
 		return decode(e.Data, func(e *frame.Event) { d.received(history.Live, *e) })
+	case frame.DeliveryAck:
+		return decode(e.Data, d.receipt)
+	case frame.ReceiptsFrame:
+		return decode(e.Data, d.receipts)
 	case frame.MessageAck:
 		return decode(e.Data, func(a *frame.Ack) {
 			d.out.acked(a, true)

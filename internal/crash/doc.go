@@ -15,6 +15,8 @@
 // Invariants:
 //   - One seed draws kills, load and lost connections alike; what the scheduler does with them is not repeatable.
 //   - A device records a send before the request leaves and a reception when the frame was read.
+//   - A receipt that came live is durable: no answer and no stored pointer is below it. One that was only acknowledged (204) may
+//     die with the server, and does not go back before.
 //   - Nothing is forgiven: an answer that no crash explains, such as a cursor that is refused, is a problem of the run.
 //   - The children die with the process that runs this, however that ends.
 //

@@ -19,6 +19,7 @@ func (d *device) events(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cursor, _, _ := d.state()
+	asked := d.w.pointers.look()
 	resp, err := d.w.api.stream(ctx, d.login, "/api/v1/events?cursor="+url.QueryEscape(cursor))
 	if err != nil {
 		d.refused(code(err), err.Error())
@@ -26,7 +27,7 @@ func (d *device) events(ctx context.Context) {
 		return
 	}
 	defer resp.Body.Close()
-	defer d.connected(cancel)()
+	defer d.connected(asked, cancel)()
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, maxFrame)
 	typ := ""
@@ -55,6 +56,10 @@ func (d *device) event(typ string, data []byte) error {
 		})
 	case frame.MessageReceived, frame.ConversationUpdated:
 		return decode(data, func(e *frame.Event) { d.received(history.Live, *e) })
+	case frame.DeliveryAck:
+		return decode(data, d.receipt)
+	case frame.ReceiptsFrame:
+		return decode(data, d.receipts)
 	case frame.ErrorFrame:
 		return decode(data, func(f *frame.Error) { d.refused(f.Code, f.Message) })
 	}

@@ -27,6 +27,8 @@ type logbook struct {
 	stays    map[string]map[id.User][]stay
 	folded   map[id.Conversation]*folded
 	messages map[string]*told
+	pointers map[pointer]int64
+	edits    map[string][]edited
 	problems []string
 }
 
@@ -40,7 +42,8 @@ type folded struct {
 }
 
 func newLogbook() *logbook {
-	return &logbook{entries: map[string][]history.Entry{}, stays: map[string]map[id.User][]stay{}, folded: map[id.Conversation]*folded{}, messages: map[string]*told{}}
+	return &logbook{entries: map[string][]history.Entry{}, stays: map[string]map[id.User][]stay{}, folded: map[id.Conversation]*folded{}, messages: map[string]*told{},
+		pointers: map[pointer]int64{}, edits: map[string][]edited{}}
 }
 
 func (l *logbook) problem(format string, args ...any) {
@@ -95,7 +98,7 @@ func readLog(ctx context.Context, dsn string) (*logbook, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	l := newLogbook()
-	for _, step := range []func(context.Context, *pgx.Conn) error{awaitFlush, l.readEvents, l.checkReactions, l.checkShards, l.checkLoaded, l.checkIndex} {
+	for _, step := range []func(context.Context, *pgx.Conn) error{awaitFlush, l.readEvents, l.checkReactions, l.checkShards, l.checkLoaded, l.checkIndex, l.readPointers, l.readEdits} {
 		if err := step(ctx, conn); err != nil {
 			return nil, fmt.Errorf("read the log back: %w", err)
 		}

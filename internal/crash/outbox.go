@@ -195,9 +195,11 @@ func (d *device) aside(ctx context.Context, conn *websocket.Conn, rng *rand.Rand
 	d.mu.Unlock()
 	switch n := rng.IntN(40); {
 	case n < 8 && message != "":
-		status := []string{"delivered", "read"}[n%2]
+		status := []string{delivered, isRead}[n%2]
 		_ = write(ctx, conn, frame.DeliveryAck, frame.Delivery{ConversationID: conversation, MessageID: message, Status: status})
 	case n == 8 && conversation != "":
 		d.read(ctx, conversation)
+	case n == 9 && conversation != "":
+		d.lookAround(ctx, conversation)
 	}
 }

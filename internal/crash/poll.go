@@ -34,7 +34,7 @@ func (d *device) pollOnce(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d.mu.Lock()
-	d.drop = cancel
+	d.drop, d.asked = cancel, d.w.pointers.look()
 	cursor := d.cursor
 	d.mu.Unlock()
 	var p frame.Sync
@@ -52,10 +52,25 @@ func (d *device) sendByREST(ctx context.Context, rng *rand.Rand) {
 		if d.w.loading() && d.out.waiting() == 0 {
 			d.out.compose(rng)
 		}
+		d.asideByREST(ctx, rng)
 		list, _ := d.out.due()
 		for _, s := range list {
 			d.post(ctx, s)
 		}
+	}
+}
+
+// asideByREST does now and then what aside does.
+func (d *device) asideByREST(ctx context.Context, rng *rand.Rand) {
+	conversation := d.choose(rng)
+	if !d.w.loading() || conversation == "" {
+		return
+	}
+	switch n := rng.IntN(20); {
+	case n < 4:
+		d.acknowledge(ctx, conversation, []string{delivered, isRead}[n%2])
+	case n < 6:
+		d.lookAround(ctx, conversation)
 	}
 }
 

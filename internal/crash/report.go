@@ -52,6 +52,7 @@ func (r *Result) String() string {
 	fmt.Fprintf(&b, "from the start of a server until it is ready: %s\n", spread(r.Ready))
 	fmt.Fprintf(&b, "%d acknowledgements, %d changes of groups, %d connections dropped, %d messages forgotten by clients, %d resyncs\n",
 		r.acks, r.changes, r.drops, r.forgotten, r.resyncs)
+	fmt.Fprintf(&b, "%d receipts came live, %d pointers in answers were held against them\n", r.told, r.held)
 	if r.checked {
 		b.WriteString(r.Report.String())
 	} else {

@@ -83,6 +83,7 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.awaitReady(ctx); err != nil {
 		return err
 	}
+	r.world.pointers.begin()
 	if err := errors.Join(r.world.settle(ctx), r.invite(ctx, r.world)); err != nil {
 		return err
 	}
@@ -161,6 +162,7 @@ func (r *run) step(ctx context.Context, k Kill, next string) error {
 		}
 	}
 	kind := string(k.Target)
+	r.world.pointers.end()
 	switch {
 	case k.Target == Postgres:
 		r.result.Kills[kind]++
@@ -236,6 +238,9 @@ func (r *run) restart(ctx context.Context, failpoint string) error {
 	r.armed = failpoint != ""
 	if err := r.server.start(failpoint); err != nil {
 		return err
+	}
+	if !r.armed {
+		r.world.pointers.begin()
 	}
 	took, err := r.awaitAck(ctx, r.world.awaitAck(r.server.started), r.server.started)
 	if err == nil && took > 0 {
@@ -365,9 +370,10 @@ func (r *run) judge(log *logbook) {
 		}
 	}
 	w.rec.Quiet("")
-	r.result.History, r.result.Log = w.rec.History(), log.entries
+	r.result.History, r.result.Log = log.forgive(w.rec.History(), readers), log.entries
 	r.result.Report = history.Check(r.result.History, log.entries)
 	r.result.Problems = append(r.result.Problems, log.problems...)
 	r.result.Problems = append(r.result.Problems, w.judgeTouched(log)...)
+	r.result.Problems = append(r.result.Problems, w.pointers.judgeStored(log.pointers)...)
 	r.result.checked = true
 }

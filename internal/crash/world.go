@@ -52,6 +52,7 @@ type world struct {
 	first    chan struct{} // closed by the first that does
 	lastMove time.Time
 	touched  touched
+	pointers *pointers
 }
 
 // guest is a client of another kind that takes part.
@@ -64,10 +65,12 @@ type guest interface {
 // counters are numbers for the report, under the world's lock.
 type counters struct {
 	acks, resyncs, drops, forgotten, changes int
+
+	told, held int // receipts that came live, pointers in answers
 }
 
 func newWorld(address string, rng *rand.Rand) *world {
-	return &world{api: newAPI(address), rec: history.NewRecorder(history.MachineClock), rng: rng}
+	return &world{api: newAPI(address), rec: history.NewRecorder(history.MachineClock), rng: rng, pointers: newPointers()}
 }
 
 func (w *world) problem(format string, args ...any) {
