@@ -35,7 +35,10 @@ type Export struct {
 type Part func(ctx context.Context, c Caller, a Archive) error
 
 // Archive is where a Part writes.
-type Archive struct{ zip *zip.Writer }
+type Archive struct {
+	zip *zip.Writer
+	at  time.Time
+}
 
 // NewExport makes the operation from the parts, in the order of the archive.
 func NewExport(a *account.Accounts, now func() time.Time, parts ...Part) *Export {
@@ -49,11 +52,10 @@ devices.json           where you are logged in
 settings.json          your settings
 blocks.json            whom you block
 starred.jsonl          the messages you starred, the last one first
-data/                  what your clients keep in your account
+data/                  what your clients keep in your account, if they do
 reports.json           reports you made
 conversations/<id>/conversation.json   a conversation as you see it
 conversations/<id>/messages.jsonl      its entries you may read, one JSON object a line, oldest first
-media/                 (reserved)
 
 Times are milliseconds since 1970 in UTC. The form of the files is that of the API: /docs/api on your server.
 Passwords and tokens are not in it; the server keeps only hashes of them.
@@ -81,10 +83,10 @@ func (e *Export) Begin(ctx context.Context, c Caller, in rest.Deactivate) (write
 }
 
 func (e *Export) write(ctx context.Context, c Caller, w io.Writer) error {
-	a := Archive{zip.NewWriter(w)}
+	a := Archive{zip.NewWriter(w), e.now().UTC()}
 	f, err := a.Create("README.txt")
 	if err == nil {
-		_, err = fmt.Fprintf(f, "%s\nAccount: %s\nMade: %s\n", exportReadme, c.User, e.now().UTC().Format(time.RFC3339))
+		_, err = fmt.Fprintf(f, "%s\nAccount: %s\nMade: %s\n", exportReadme, c.User, a.at.Format(time.RFC3339))
 	}
 	if err != nil {
 		return err
@@ -98,7 +100,9 @@ func (e *Export) write(ctx context.Context, c Caller, w io.Writer) error {
 }
 
 // Create begins a file; it ends with the next one.
-func (a Archive) Create(name string) (io.Writer, error) { return a.zip.Create(name) }
+func (a Archive) Create(name string) (io.Writer, error) {
+	return a.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: a.at})
+}
 
 // JSON writes a file with one value.
 func (a Archive) JSON(name string, v any) error {

@@ -67,8 +67,8 @@ func (e *Event) Erase() *Event {
 	return &out
 }
 
-// HiddenFrom tells whether a reader who may read from a seq on must not see the content: an edit of a message before that. It
-// is kept from them in pages, and not sent live. spec: MSG-EDIT-7
+// HiddenFrom tells whether a reader who may read from a seq on must not see the content: an edit of a message before that.
+// spec: MSG-EDIT-7
 func (e *Event) HiddenFrom(from int64) bool {
 	if e.Type != frame.TypeEdit || e.Content == nil || from == 0 {
 		return false

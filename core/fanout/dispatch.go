@@ -88,8 +88,13 @@ func (f *Fanout) event(ctx context.Context, c *Committed) {
 		f.skip(e.ConversationID, e.Seq, errNoState)
 		return
 	}
+	var later []id.User // joined after the message that was edited
 	for u, m := range c.State.Members {
-		if m.Membership != conversation.Joined || c.Withheld != nil && slices.Contains(c.Withheld, u) || e.HiddenFrom(m.FromSeq) {
+		if m.Membership != conversation.Joined || c.Withheld != nil && slices.Contains(c.Withheld, u) {
+			continue
+		}
+		if e.HiddenFrom(m.FromSeq) {
+			later = append(later, u)
 			continue
 		}
 		if u == e.Sender {
@@ -105,6 +110,9 @@ func (f *Fanout) event(ctx context.Context, c *Committed) {
 	}
 	f.deliver(ctx, Note{Shard: e.Shard, Pos: e.Pos, ConversationID: e.ConversationID, Seq: e.Seq, Except: c.Origin},
 		func() (*Frame, error) { return f.encodeEvent(e) })
+	if later != nil {
+		f.editUnseen(ctx, c, later)
+	}
 	if c.Knock {
 		f.knock(ctx, c)
 	}

@@ -3,11 +3,13 @@
 package fanout
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
 )
 
 // encodeRelation tells of an edit, a reaction or a deletion, by the message that it is about.
@@ -34,6 +36,28 @@ func (f *Fanout) encodeRelation(e *frame.Event) (*Frame, error) {
 	}
 	f.out.data = append(f.out.data[:0], raw...)
 	return f.frame(typ), nil
+}
+
+// editUnseen tells of an edit, without its content, those who may not read the message: their log has no hole.
+func (f *Fanout) editUnseen(ctx context.Context, c *Committed, users []id.User) {
+	e := c.Event
+	for _, u := range users {
+		f.address(u, c.Origin)
+	}
+	f.deliver(ctx, Note{Shard: e.Shard, Pos: e.Pos, ConversationID: e.ConversationID, Seq: e.Seq, Except: c.Origin}, func() (*Frame, error) {
+		whole, err := e.Record()
+		if err != nil {
+			return nil, err
+		}
+		record, err := e.Erase().Record()
+		if err != nil {
+			return nil, err
+		}
+		return f.encode(frame.MessageEdited, frame.Edited{
+			ConversationID: record.ConversationID, MessageID: whole.TargetMessageID, SenderID: record.SenderID, Timestamp: record.Timestamp,
+			EditedAt: record.Timestamp, Event: &record,
+		})
+	})
 }
 
 // encodeErased tells of messages that expired.

@@ -26,9 +26,9 @@ type Edited struct {
 	ConversationID string   `json:"conversationId"`
 	MessageID      string   `json:"messageId"` // of the message that changed
 	SenderID       string   `json:"senderId"`
-	Timestamp      int64    `json:"timestamp"` // of the edit
-	Content        string   `json:"content"`
-	ContentType    string   `json:"contentType"`
+	Timestamp      int64    `json:"timestamp"`         // of the edit
+	Content        string   `json:"content,omitempty"` // absent for those who may not read the message
+	ContentType    string   `json:"contentType,omitempty"`
 	Mentions       []string `json:"mentions,omitempty"`
 	EditedAt       int64    `json:"editedAt"`
 	Event          *Event   `json:"event"` // the entry of the log
