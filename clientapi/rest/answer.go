@@ -32,6 +32,7 @@ func Encode(v any) ([]byte, error) {
 }
 
 func (d *door) answer(w *recorder, r *http.Request, status int, out any) {
+	w.hurry(writeTime)
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)
 		return
@@ -57,6 +58,7 @@ func (d *door) problem(w *recorder, r *http.Request, err error) {
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
+	w.hurry(writeTime)
 	writeProblem(w, f)
 }
 

@@ -36,7 +36,7 @@ func ExportRoutes(e *op.Export) []Route {
 	}
 }
 
-// writeTime is how long a client may take for one piece of a stream: one that stopped reading must not hold what it takes.
+// writeTime is how long a client may take for an answer, or one piece of a stream: one that stopped reading must not hold what it takes.
 const writeTime = 30 * time.Second
 
 // patient writes as long as the client reads.

@@ -63,6 +63,15 @@ func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Unwrap lets http.ResponseController reach deadlines and Flush.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// hurry bounds the time for writing what follows, 0 for no bound: a client that does not read must not hold its answer.
+func (w *recorder) hurry(d time.Duration) {
+	var at time.Time
+	if d > 0 {
+		at = time.Now().Add(d)
+	}
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(at) // A transport without deadlines has its own limits.
+}
+
 // observe is the outermost step: request id, headers, recovery, access line, measurement.
 func (d *door) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,6 +82,7 @@ func (d *door) observe(next http.Handler) http.Handler {
 		if r.ContentLength != 0 { // Read lifts it again: a body that nobody reads, or that never ends, must not hold the connection.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 		}
+		rec.hurry(0) // The connection may have one of an answer before.
 		if isPreflight(r) {
 			preflight(rec)
 			return

@@ -45,7 +45,7 @@ func (q *Query) Int(name string, otherwise, low, high int64) int64 {
 		return otherwise
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < low || n > high {
+	if err != nil || s[0] == '+' || n < low || n > high { // Plain digits, as in JSON.
 		q.fail(fault.Invalid(name, "must be an integer from %d to %d", low, high))
 		return otherwise
 	}

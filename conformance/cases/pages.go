@@ -26,7 +26,7 @@ func pages() []*suite.Case {
 func pageLimit(t *suite.T, a, b *actor) {
 	k := a.group(b)
 	for path, most := range map[string]string{"/conversations": "101", k.path("/members"): "101", k.path("/messages"): "201"} {
-		for _, limit := range []string{"0", "-1", most, "1.5", "x", "99999999999999999999"} {
+		for _, limit := range []string{"0", "-1", most, "1.5", "x", "%2B5", "99999999999999999999"} {
 			a.refused("invalid_field", get(path+"?limit="+limit))
 		}
 	}

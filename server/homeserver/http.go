@@ -92,11 +92,21 @@ func split(api, federation, rest http.Handler) http.Handler {
 		case strings.HasPrefix(r.URL.Path, "/api/"):
 			api.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, "/federation/"):
+			hurry(w)
 			federation.ServeHTTP(w, r)
 		default:
+			hurry(w)
 			rest.ServeHTTP(w, r)
 		}
 	})
+}
+
+// answerTime bounds an answer that has no bound of its own, from the head of the request to the last byte.
+const answerTime = 2 * time.Minute
+
+// hurry bounds the answer in time: who does not read it must not hold it.
+func hurry(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime)) // A transport without deadlines has its own limits.
 }
 
 func (h *Homeserver) measure() {
