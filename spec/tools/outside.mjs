@@ -19,14 +19,15 @@ chmodSync(data, 0o755); // The user of the private PostgreSQL must get through.
 const begin = Date.now();
 const tell = (text) => console.log(`${((Date.now() - begin) / 1000).toFixed(1).padStart(5)} s  ${text}`);
 
-/** Builds and starts the server, with nothing of the environment's settings, and returns its address. */
+/** Builds and starts the server, with nothing of the environment's settings, and returns its address and how to give it an admin command. */
 async function serve() {
   await run(process.env.GO ?? "go", ["build", "-o", here("build/parley"), "./server"], { cwd: here("../..") });
   const address = `127.0.0.1:${await freePort()}`;
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PARLEY_")));
-  const child = start(here("build/parley"), ["serve"], { cwd: data, env: { ...clean, PARLEY_DATA_DIR: data, PARLEY_LISTEN: address } });
+  const options = { cwd: data, env: { ...clean, PARLEY_DATA_DIR: data, PARLEY_LISTEN: address } };
+  const child = start(here("build/parley"), ["serve"], options);
   await ready(child, `http://${address}/readyz`);
-  return { child, address: `http://${address}` };
+  return { child, address: `http://${address}`, operator: (...args) => run(here("build/parley"), args, options) };
 }
 
 async function main() {
@@ -42,7 +43,7 @@ async function main() {
   const through = await proxy(bundled.file, server.address);
   const args = ["--import", here("preload.mjs"), client, through, server.address];
   tell(`the same through Prism: ${(await run(process.execPath, args)).trim()}`);
-  const met = await walk(bundled.document, through);
+  const met = await walk(bundled.document, through, server.operator);
   tell(`walk through Prism: ${met.operations} operations, ${met.statuses} pairs of operation and status, ${met.codes} error codes, 0 violations`);
   if (server.child.process.exitCode !== null) throw new Error(`the server has ended\n${server.child.output()}`);
 }
@@ -51,7 +52,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stopAll); // Th
 try {
   await main();
 } catch (error) {
-  console.error(error.message);
+  console.error(error.stack);
   process.exitCode = 1;
 } finally {
   await stopAll();

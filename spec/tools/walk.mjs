@@ -3,16 +3,17 @@
 // Walks over every operation of openapi.yaml through Prism, before a real server: each documented good status, and errors
 // that a request can meet although it has the documented form. (Prism keeps the other requests to itself.)
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { changes, channels, governing, moderation, personal } from "./chapters.mjs";
 import { address, operations } from "./document.mjs";
+import { nobody, password, person, unknownConversation, unknownULID } from "./people.mjs";
 import { watched } from "./watch.mjs";
 
 // What the walk cannot have through a proxy that reads an answer to its end.
 const elsewhere = new Map([["openSocket 101", "the client of conformance/clients/ts opens sockets, directly"]]);
 
-/** Calls every operation of the document at a server. Returns what was met: how many operations, statuses and codes. */
-export async function walk(document, server) {
+/** Calls every operation of the document at a server; operator runs a command of its operator. Returns what was met: how many operations, statuses and codes. */
+export async function walk(document, server, operator) {
   const all = operations(document);
   const met = new Set();
   const codes = new Set();
@@ -40,23 +41,12 @@ export async function walk(document, server) {
     return json;
   }
 
-  for (const chapter of [operating, accounts, conversations, messages, sync, endings]) await chapter(ask);
+  for (const chapter of [operating, accounts, conversations, messages, changes, governing, personal, channels, sync, moderation, endings]) await chapter(ask, operator);
 
   const documented = [...all].flatMap(([id, o]) => Object.keys(o.responses).filter((s) => s < 400).map((s) => `${id} ${s}`));
   const missed = documented.filter((what) => !met.has(what) && !elsewhere.has(what));
   assert.deepEqual(missed, [], "good answers that the walk did not meet");
   return { operations: new Set([...met].map((m) => m.split(" ")[0])).size, statuses: met.size, codes: codes.size };
-}
-
-const password = "correct horse";
-const nobody = { accessToken: "pa_AAE7lq0X1Zt6rV2mC9sK4uH8wB3yN5dG1fJ7lq0X1Zt6r" };
-const unknownConversation = "cu4uHtkfDX58RGE4QChML7n0jDYheD-JCposZTiai4wg";
-const unknownULID = "01M844DZG000000001W2047Q97";
-
-/** A user nobody else knows, with its session. */
-async function person(ask, name, more = {}) {
-  const username = `${name}-${randomBytes(4).toString("hex")}`;
-  return { username, ...(await ask("register", 201, { body: { username, password, deviceName: "walk", ...more } })) };
 }
 
 async function operating(ask) {
