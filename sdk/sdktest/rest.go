@@ -280,7 +280,7 @@ func (f *Server) messages(s rest.Session, r *http.Request) (any, error) {
 		return nil, err
 	}
 	if r.FormValue("afterSeq") == "" {
-		return newest(c, r), nil
+		return newest(c, r, s.UserID), nil
 	}
 	after, _ := strconv.ParseInt(r.FormValue("afterSeq"), 10, 64)
 	before, err := strconv.ParseInt(r.FormValue("beforeSeq"), 10, 64)
@@ -293,17 +293,41 @@ func (f *Server) messages(s rest.Session, r *http.Request) (any, error) {
 			out.HasMore = true
 			break
 		}
-		out.Messages = append(out.Messages, e)
+		out.Messages = append(out.Messages, c.seen(e, s.UserID))
 	}
 	return out, nil
 }
 
-func newest(c *talk, r *http.Request) rest.Messages {
+// seen is an event with the status that the peer of a direct conversation gives to a message of the reader.
+func (c *talk) seen(e frame.Event, reader string) frame.Event {
+	if c.kind != "direct" || e.SenderID != reader || e.Type != frame.TypeMessage || c.withheld[e.Seq] {
+		return e
+	}
+	for user, r := range c.receipts {
+		switch {
+		case user == reader:
+		case r.ReadSeq >= e.Seq:
+			e.Status = "read"
+		case r.DeliveredSeq >= e.Seq:
+			e.Status = "delivered"
+		}
+	}
+	return e
+}
+
+func newest(c *talk, r *http.Request, reader string) rest.Messages {
 	limit, err := strconv.Atoi(r.FormValue("limit"))
 	if err != nil {
 		limit = 50
 	}
-	events := slices.Clone(c.events[max(0, len(c.events)-limit):])
+	events := slices.Clone(c.events)
+	if before, err := strconv.Atoi(r.FormValue("beforeSeq")); err == nil {
+		events = events[:min(before, len(events))]
+	}
+	events = events[max(0, len(events)-limit):]
+	for i, e := range events {
+		events[i] = c.seen(e, reader)
+	}
 	slices.Reverse(events)
 	return rest.Messages{Messages: events}
 }

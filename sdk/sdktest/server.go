@@ -63,6 +63,7 @@ type talk struct {
 	members    []string
 	receipts   map[string]frame.Receipt
 	events     []frame.Event
+	withheld   map[int64]bool // messages that their readers do not get
 }
 
 type envelope struct {
@@ -108,7 +109,7 @@ func (f *Server) Converse(members ...string) string {
 
 func (f *Server) begin(kind, name string, members []string) string {
 	conv := string(id.NewConversation(sha256.Sum256([]byte{byte(len(f.talks))})))
-	f.talks[conv] = &talk{kind: kind, name: name, members: members, receipts: map[string]frame.Receipt{}}
+	f.talks[conv] = &talk{kind: kind, name: name, members: members, receipts: map[string]frame.Receipt{}, withheld: map[int64]bool{}}
 	f.append(frame.Event{
 		ConversationID: conv, Type: frame.TypeCreate, SenderID: members[0],
 		Change: &frame.Change{ConversationType: kind, Name: name, UserIDs: members},
@@ -123,6 +124,13 @@ func (f *Server) Say(conv, user, text string) frame.Event {
 	return f.append(frame.Event{
 		ConversationID: conv, Type: frame.TypeMessage, SenderID: user, Content: text, ContentType: "text",
 	}, nil)
+}
+
+// Withhold makes a message one that its reader, who blocked the sender, does not get: its status stays sent.
+func (f *Server) Withhold(conv string, seq int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.talks[conv].withheld[seq] = true
 }
 
 // append gives the event its place and sends it to the members, but not to the session except.

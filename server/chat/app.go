@@ -31,6 +31,7 @@ type app struct {
 	told    bool // the loss of the connection was told
 	leaving bool
 
+	listing  int       // lines of the list being printed
 	patience time.Time // until then it was told that messages wait
 }
 
@@ -99,7 +100,7 @@ func (a *app) update(ctx context.Context, u sdk.Update) {
 	case sdk.Message:
 		a.message(u.Event)
 	case sdk.StateChange:
-		a.change(u.Event)
+		a.change(ctx, u.Event)
 	case sdk.MessageChange:
 		a.messageChanged(u.Event)
 	case sdk.Expired:

@@ -121,7 +121,7 @@ func TestApp_OpenConversationShowsEachEventOnce(t *testing.T) {
 	m := said("c", 1, "bob@x", "hello")
 	a.all(m, m, said("c", 2, "alice@x", "from my other device"))
 	a.all(sdk.StateChange{Event: frame.Event{ConversationID: "c", Seq: 3, Type: frame.TypeMemberLeave, SenderID: "bob@x", Timestamp: time.Now().UnixMilli()}})
-	want := []string{"bob: hello", "you: from my other device  ✓", "* bob left"}
+	want := []string{"#1 bob: hello", "#2 you: from my other device  ✓", "* bob left"}
 	if d := cmp.Diff(want, p.took()); d != "" {
 		t.Error(d)
 	}
@@ -192,11 +192,11 @@ func TestApp_MembershipEndsAndBeginsWithEvents(t *testing.T) {
 		return sdk.StateChange{Event: frame.Event{ConversationID: "c", Seq: seq, Type: kind, SenderID: "bob@x", Change: &frame.Change{UserIDs: []string{"alice@x"}}}}
 	}
 	a.all(change(1, frame.TypeMemberRemove))
-	if n := len(a.list()); n != 0 {
+	if n := len(a.list(false)); n != 0 {
 		t.Errorf("%d listed after the removal", n)
 	}
 	a.all(change(2, frame.TypeMemberAdd))
-	if n := len(a.list()); n != 1 {
+	if n := len(a.list(false)); n != 1 {
 		t.Errorf("%d listed after the adding", n)
 	}
 	if d := cmp.Diff([]string{"(band) bob removed you", "(band) bob added you"}, p.took()); d != "" {
@@ -245,7 +245,7 @@ func TestApp_HistoryShowsTheNewestOldestFirst(t *testing.T) {
 	}
 	a.line(t.Context(), "/history 2")
 	got := p.took()
-	if len(got) != 2 || !strings.HasSuffix(got[0], "bob: two  #2") || !strings.HasSuffix(got[1], "bob: three  #3") {
+	if len(got) != 2 || !strings.HasSuffix(got[0], "#2 bob: two") || !strings.HasSuffix(got[1], "#3 bob: three") {
 		t.Errorf("said %q", got)
 	}
 	for _, bad := range []string{"/history 0", "/history 201", "/history x"} {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"parley.chat/protocol/frame"
 	"parley.chat/sdk"
@@ -88,8 +89,8 @@ func (a *app) learnChannel(ctx context.Context, h frame.ChannelHead) {
 		return // It shows with the next hint, or in the list.
 	}
 	c := a.learn(s)
-	if m := c.LastMessage; m != nil && c.UnreadCount > 0 {
-		a.screen.print("(" + a.title(c) + ") " + short(clean(strings.TrimSpace(contentOf(*m))), 80))
+	if m := c.LastMessage; m != nil && c.UnreadCount > 0 && !a.quiet(c, *m, time.Now()) {
+		a.screen.print("(" + a.title(c) + ") " + short(strings.TrimSpace(a.preview(*m)), 80))
 	}
 }
 

@@ -70,7 +70,7 @@ func TestChat_GroupCommands(t *testing.T) {
 	bob.expect("no conversation is open")
 	bob.enter("/devices")
 	bob.expect("(this one)")
-	bob.enter("/help")
+	bob.enter("/help groups")
 	bob.expect("/rename NAME")
 	bob.enter("/nonsense")
 	bob.expect("unknown command /nonsense")
@@ -85,7 +85,7 @@ func TestChat_HostileTextIsDefused(t *testing.T) {
 	bob := talk(t, f, "bob", t.TempDir())
 	bob.expect("No conversations yet")
 	conv := f.Converse("alice@x", "bob@x")
-	bob.expect("created the conversation")
+	bob.expect("created the group")
 	f.Say(conv, "alice@x", "a\x1b[2Jb\nc\u202Ed")
 	if line := bob.expect("alice: a"); !strings.Contains(line, "a\uFFFD[2Jb⏎c\uFFFDd") {
 		t.Errorf("line %q", line)

@@ -6,11 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/rest"
 )
 
 // command is one of the things to type; args are at least need.
@@ -19,62 +19,6 @@ type command struct {
 	need        int
 	inside      bool // only with an open conversation
 	do          func(a *app, ctx context.Context, args []string) error
-}
-
-func commands() map[string]command {
-	out := map[string]command{
-		"/list":    {"/list", "the conversations, numbered", 0, false, (*app).cmdList},
-		"/dm":      {"/dm NAME", "open the direct conversation with someone", 1, false, (*app).cmdDirect},
-		"/group":   {"/group NAME [USER…]", "make a group; quote a name with spaces", 1, false, (*app).cmdGroup},
-		"/channel": {"/channel NAME [public]", "make a channel: you write, others read", 1, false, (*app).cmdChannel},
-
-		"/subscribe":   {"/subscribe ID", "read a public channel", 1, false, (*app).cmdSubscribe},
-		"/unsubscribe": {"/unsubscribe", "read it no longer", 0, true, (*app).cmdUnsubscribe},
-
-		"/open":    {"/open N|NAME", "open a conversation by number or by name", 1, false, (*app).cmdOpen},
-		"/members": {"/members", "who is in it", 0, true, (*app).cmdMembers},
-		"/add":     {"/add USER…", "add members", 1, true, (*app).cmdAdd},
-		"/remove":  {"/remove USER", "remove a member", 1, true, (*app).cmdRemove},
-		"/leave":   {"/leave", "leave the group", 0, true, (*app).cmdLeave},
-		"/role":    {"/role USER owner|admin|member", "give a member another role", 2, true, (*app).cmdRole},
-		"/rename":  {"/rename NAME", "rename the group", 1, true, (*app).cmdRename},
-
-		"/describe":    {"/describe TEXT", "say what the group is about", 1, true, (*app).cmdDescribe},
-		"/permissions": {"/permissions [WHAT ROLE]", "what each role may, or change it", 0, true, (*app).cmdPermissions},
-		"/slow":        {"/slow SECONDS", "the time between two messages of a member", 1, true, (*app).cmdSlow},
-		"/timer":       {"/timer off|1d|7d|90d", "let new messages disappear", 1, true, (*app).cmdTimer},
-		"/transfer":    {"/transfer USER", "hand the group over", 1, true, (*app).cmdTransfer},
-		"/ban":         {"/ban [USER]", "keep someone out, or who is", 0, true, (*app).cmdBan},
-		"/unban":       {"/unban USER", "lift a ban", 1, true, (*app).cmdUnban},
-		"/link":        {"/link [ask|revoke N|list]", "an invite link; with ask you approve", 0, true, (*app).cmdLink},
-		"/join":        {"/join LINK", "join a group by an invite link", 1, false, (*app).cmdJoin},
-		"/requests":    {"/requests", "who asks to join", 0, true, (*app).cmdRequests},
-		"/approve":     {"/approve USER", "let someone in who asks", 1, true, (*app).cmdApprove},
-		"/decline":     {"/decline USER", "do not", 1, true, (*app).cmdDecline},
-		"/pin":         {"/pin [off]", "pin the newest message, or take its pin away", 0, true, (*app).cmdPin},
-		"/pins":        {"/pins", "the pinned messages", 0, true, (*app).cmdPins},
-
-		"/online":  {"/online NAME", "whether someone is there, and when last", 1, false, (*app).cmdOnline},
-		"/history": {"/history [N]", "the newest N messages, else 20", 0, true, (*app).cmdHistory},
-		"/edit":    {"/edit N|last TEXT", "give an own message another text", 2, true, (*app).cmdEdit},
-		"/delete":  {"/delete N|last", "delete a message for everyone", 1, true, (*app).cmdDelete},
-		"/react":   {"/react N|last EMOJI", "react to a message", 2, true, (*app).cmdReact},
-		"/unreact": {"/unreact N|last EMOJI", "take your reaction back", 2, true, (*app).cmdUnreact},
-		"/reply":   {"/reply N|last TEXT", "answer a message", 2, true, (*app).cmdReply},
-		"/forward": {"/forward N|last NAME", "send a message on to a conversation", 2, true, (*app).cmdForward},
-		"/search":  {"/search [WORD…] [from:USER] [in:N] [kind:K]", "find messages, newest first", 1, false, (*app).cmdSearch},
-		"/find":    {"/find WORDS", "find messages here", 1, true, (*app).cmdFind},
-		"/words":   {"/words on|off", "let the server index the words of this group", 1, true, (*app).cmdWords},
-		"/more":    {"/more", "go on with what was searched for last", 0, false, (*app).cmdMore},
-		"/goto":    {"/goto N", "open the conversation at a found message", 1, false, (*app).cmdGoto},
-		"/report":  {"/report N|last REASON [TEXT]", "tell the moderators, as spam or other", 2, true, (*app).cmdReport},
-		"/devices": {"/devices [remove N]", "your devices, numbered, or log out one of them", 0, false, (*app).cmdDevices},
-		"/logout":  {"/logout", "log out, forget this device, and leave", 0, false, (*app).cmdLogout},
-		"/quit":    {"/quit", "leave; what is unsent stays queued", 0, false, (*app).cmdQuit},
-		"/help":    {"/help", "this", 0, false, (*app).cmdHelp},
-	}
-	maps.Copy(out, personalCommands())
-	return out
 }
 
 // errLeave is what a command answers that ends the app.
@@ -91,7 +35,7 @@ func (a *app) do(ctx context.Context, s string) error {
 	case !strings.HasPrefix(s, "/"):
 		return a.send(ctx, s)
 	}
-	words, err := split(s)
+	words, err := wordsOf(s)
 	if err != nil {
 		return err
 	}
@@ -105,6 +49,38 @@ func (a *app) do(ctx context.Context, s string) error {
 		return errors.New("no conversation is open: /list, then /open N, or /dm NAME")
 	}
 	return c.do(a, ctx, words[1:])
+}
+
+// wordsOf cuts a command into words; what is text is one word, exactly as it was typed.
+func wordsOf(s string) ([]string, error) {
+	name, rest, _ := strings.Cut(strings.TrimLeft(s, " "), " ")
+	n, isText := textAfter(name)
+	if !isText {
+		return split(s)
+	}
+	words := []string{name}
+	for ; n > 0 && strings.TrimSpace(rest) != ""; n-- {
+		var word string
+		word, rest, _ = strings.Cut(strings.TrimLeft(rest, " "), " ")
+		words = append(words, word)
+	}
+	if strings.TrimSpace(rest) != "" {
+		words = append(words, rest)
+	}
+	return words, nil
+}
+
+// textAfter tells after how many words the text of a command begins, if it takes one.
+func textAfter(name string) (words int, ok bool) {
+	switch name {
+	case "/draft", "/describe":
+		return 0, true
+	case "/edit", "/reply", "/forward":
+		return 1, true
+	case "/report":
+		return 2, true
+	}
+	return 0, false
 }
 
 // split cuts a line into words; double quotes keep spaces in a word.
@@ -140,7 +116,7 @@ func (a *app) send(ctx context.Context, text string) error {
 	if a.open == "" {
 		return errors.New("no conversation is open: /list, then /open N, or /dm NAME")
 	}
-	return a.sendMessage(ctx, frame.Send{ConversationID: a.open, Content: text})
+	return a.sendMessage(ctx, frame.Send{ConversationID: a.open, Content: text, Mentions: a.mentions(text)})
 }
 
 // sendMessage sends to the open conversation.
@@ -151,13 +127,27 @@ func (a *app) sendMessage(ctx context.Context, m frame.Send) error {
 		return err
 	}
 	// The acknowledgement comes through Events, which this goroutine reads after this.
-	o := a.get(a.open).sending(tempID, text)
+	c := a.get(a.open)
+	o := c.sending(tempID, text)
+	preface := a.preface(c, frame.Event{ReplyToMessageID: m.ReplyToMessageID})
 	if a.plain {
-		a.screen.print(o.tick + " " + short(clean(text), 40))
-		return nil
+		a.screen.print(o.tick + " " + preface + short(clean(text), 40))
+	} else {
+		a.screen.print(clock(time.Now().UnixMilli(), time.Now()) + " you: " + preface + clean(text))
 	}
-	a.screen.print(clock(time.Now().UnixMilli(), time.Now()) + " you: " + clean(text))
+	a.spendDraft(ctx, c)
 	return nil
+}
+
+// spendDraft clears the draft of a conversation in which something was sent. If that fails, the next message does it.
+func (a *app) spendDraft(ctx context.Context, c *conv) {
+	if c.Draft == "" {
+		return
+	}
+	var none string
+	if s, err := a.client.SetPrefs(ctx, c.ConversationID, rest.EditPrefs{Draft: &none}); err == nil {
+		c.Conversation = s
+	}
 }
 
 func (a *app) cmdLogout(ctx context.Context, _ []string) error {

@@ -3,6 +3,10 @@
 package chat
 
 import (
+	"context"
+	"slices"
+	"time"
+
 	"parley.chat/protocol/frame"
 )
 
@@ -21,9 +25,20 @@ func (a *app) message(e frame.Event) {
 		if !own {
 			a.read(c, e)
 		}
-	case !own && a.greeted:
-		a.screen.print("(" + a.title(c) + ") " + a.person(e.SenderID) + ": " + short(clean(contentOf(e)), 80))
+	case !own && a.greeted && !a.quiet(c, e, time.Now()):
+		a.screen.print("(" + a.title(c) + ") " + a.person(e.SenderID) + ": " + short(a.preview(e), 80))
 	}
+}
+
+// quiet tells whether the user wants to hear nothing of a message in a conversation that is not open.
+func (a *app) quiet(c *conv, e frame.Event, now time.Time) bool {
+	switch {
+	case c.IsRequest, c.IsHidden, c.Notifications == "none":
+		return true
+	case c.Notifications == "mentions", c.muted(now):
+		return !slices.Contains(e.Mentions, a.self) && !slices.Contains(e.Mentions, frame.MentionAll)
+	}
+	return false
 }
 
 // read tells the server that the user saw the conversation up to the message.
@@ -34,10 +49,13 @@ func (a *app) read(c *conv, e frame.Event) {
 	}
 }
 
-func (a *app) change(e frame.Event) {
+func (a *app) change(ctx context.Context, e frame.Event) {
 	c := a.get(e.ConversationID)
 	fresh := a.note(e)
 	a.membership(c, e)
+	if fresh && a.greeted && begins(e, a.self) {
+		a.introduce(ctx, c)
+	}
 	switch {
 	case e.Seq <= c.shown:
 	case a.open == e.ConversationID:
@@ -45,6 +63,21 @@ func (a *app) change(e frame.Event) {
 		a.screen.print(a.format(c, e))
 	case a.greeted && fresh && e.SenderID != a.self && concerns(e, a.self):
 		a.screen.print("(" + a.title(c) + ") " + a.describe(e))
+	}
+}
+
+// begins tells whether an event makes the user a member of what others made.
+func begins(e frame.Event, self string) bool {
+	added := e.Type == frame.TypeMemberAdd && e.Change != nil && slices.Contains(e.Change.UserIDs, self)
+	return added || e.Type == frame.TypeMemberJoin && e.SenderID == self
+}
+
+// introduce reads what a conversation is called that the user came into. Without it the list tells later.
+func (a *app) introduce(ctx context.Context, c *conv) {
+	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+	defer cancel()
+	if s, err := a.client.Conversation(ctx, c.ConversationID); err == nil {
+		a.learn(s)
 	}
 }
 

@@ -4,6 +4,7 @@ package chat
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,14 +21,23 @@ func (a *app) format(c *conv, e frame.Event) string {
 	default:
 		return at + " * " + a.describe(e)
 	}
+	at += " #" + strconv.FormatInt(e.Seq, 10) + " "
 	if gone := a.gone(e); gone != "" {
-		return at + " " + a.person(e.SenderID) + ": " + gone
+		return at + a.person(e.SenderID) + ": " + gone
 	}
-	line := at + " " + a.person(e.SenderID) + ": " + a.preface(c, e) + clean(contentOf(e)) + marks(e)
+	line := at + a.person(e.SenderID) + ": " + a.preface(c, e) + clean(contentOf(e)) + marks(e)
 	if e.SenderID == a.self {
 		line += "  " + c.tick(e.Seq)
 	}
 	return line
+}
+
+// preview is a message in a list: its content, or why it has none.
+func (a *app) preview(e frame.Event) string {
+	if gone := a.gone(e); gone != "" {
+		return gone
+	}
+	return clean(contentOf(e))
 }
 
 // contentOf is what can be shown of a message on a terminal.
@@ -55,7 +65,7 @@ func (a *app) describe(e frame.Event) string {
 	whom := strings.Join(names, ", ")
 	switch e.Type {
 	case frame.TypeCreate:
-		return who + " created the conversation"
+		return who + " created the " + kindOf(change.ConversationType)
 	case frame.TypeMemberAdd:
 		return who + " added " + whom
 	case frame.TypeMemberRemove:
@@ -71,6 +81,15 @@ func (a *app) describe(e frame.Event) string {
 		return text
 	}
 	return who + " did something this client does not know (" + clean(e.Type) + ")"
+}
+
+// kindOf is the word for a type of conversation.
+func kindOf(conversationType string) string {
+	switch conversationType {
+	case "group", "channel":
+		return conversationType
+	}
+	return "conversation"
 }
 
 // concerns tells whether a state event is about the user, or begins a conversation with them.

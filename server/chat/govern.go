@@ -22,13 +22,12 @@ func (a *app) set(ctx context.Context, in rest.EditConversation) error {
 }
 
 func (a *app) cmdDescribe(ctx context.Context, args []string) error {
-	text := strings.Join(args, " ")
-	return a.set(ctx, rest.EditConversation{Description: &text})
+	return a.set(ctx, rest.EditConversation{Description: &args[0]})
 }
 
 func (a *app) cmdPermissions(ctx context.Context, args []string) error {
 	if len(args) == 2 {
-		return a.set(ctx, rest.EditConversation{Permissions: map[string]string{args[0]: strings.ToLower(args[1])}})
+		return a.permit(ctx, args[0], strings.ToLower(args[1]))
 	}
 	if len(args) != 0 {
 		return errors.New("usage: " + commands()["/permissions"].usage)
@@ -43,7 +42,23 @@ func (a *app) cmdPermissions(ctx context.Context, args []string) error {
 	return nil
 }
 
+// permit gives a capability to a role and those above it.
+func (a *app) permit(ctx context.Context, what, role string) error {
+	names := []string{"send", "invite", "editInfo", "pin", "remove", "ban", "deleteOthers", "mentionAll", "manageLinks", "changeSettings"}
+	i := slices.IndexFunc(names, func(s string) bool { return strings.EqualFold(s, what) })
+	if i < 0 {
+		return fmt.Errorf("no permission %s; they are %s", quoted(what), strings.Join(names, ", "))
+	}
+	if !slices.Contains([]string{"owner", "admin", "member"}, role) {
+		return fmt.Errorf("no role %s: a permission is of owner, admin or member", quoted(role))
+	}
+	return a.set(ctx, rest.EditConversation{Permissions: map[string]string{names[i]: role}})
+}
+
 func (a *app) cmdSlow(ctx context.Context, args []string) error {
+	if strings.EqualFold(args[0], "off") {
+		args[0] = "0"
+	}
 	n, err := strconv.ParseInt(args[0], 10, 64)
 	if err != nil {
 		return errors.New("usage: " + commands()["/slow"].usage)
@@ -76,24 +91,46 @@ func (a *app) cmdBan(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		return a.withUser(ctx, args[0], a.client.Ban)
 	}
-	return pages(func(cursor string) (string, error) {
+	return a.pages("nobody is banned", func(cursor string) (string, error) {
 		page, err := a.client.Bans(ctx, a.open, cursor, 0)
 		for _, b := range page.Bans {
-			a.screen.print(fmt.Sprintf("  %s, by %s", a.person(b.UserID), a.person(b.BannedBy)))
+			a.list1(a.person(b.UserID) + ", by " + a.person(b.BannedBy))
 		}
 		return page.NextCursor, err
 	})
 }
 
-// pages reads page after page until there is no next cursor.
-func pages(read func(cursor string) (next string, err error)) error {
+// pages reads page after page until there is no next cursor, and says so if that listed nothing.
+func (a *app) pages(empty string, read func(cursor string) (next string, err error)) error {
+	a.listing = 0
 	for cursor := ""; ; {
 		next, err := read(cursor)
-		if err != nil || next == "" || next == cursor {
+		if err != nil {
 			return err
+		}
+		if next == "" || next == cursor {
+			break
 		}
 		cursor = next
 	}
+	if a.listing == 0 && empty != "" {
+		a.screen.print(empty)
+	}
+	return nil
+}
+
+// list1 prints a line of what pages reads.
+func (a *app) list1(line string) {
+	a.listing++
+	a.screen.print("  " + line)
+}
+
+// counted is a number of things.
+func counted(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.FormatInt(n, 10) + " " + what + "s"
 }
 
 func (a *app) cmdUnban(ctx context.Context, args []string) error {
@@ -111,8 +148,11 @@ func (a *app) cmdLink(ctx context.Context, args []string) error {
 		return nil
 	case args[0] == "list":
 		links, err := a.client.Links(ctx, a.open)
+		if err == nil && len(links) == 0 {
+			a.screen.print("there are no invite links")
+		}
 		for i, l := range links {
-			a.screen.print(fmt.Sprintf("  %d  by %s, used %d times", i+1, a.person(l.CreatedBy), l.Uses))
+			a.screen.print(fmt.Sprintf("%3d  by %s, used %s", i+1, a.person(l.CreatedBy), counted(l.Uses, "time")))
 		}
 		return err
 	case args[0] == "revoke" && len(args) == 2:
@@ -147,10 +187,10 @@ func (a *app) cmdJoin(ctx context.Context, args []string) error {
 }
 
 func (a *app) cmdRequests(ctx context.Context, _ []string) error {
-	return pages(func(cursor string) (string, error) {
+	return a.pages("nobody asks to join", func(cursor string) (string, error) {
 		page, err := a.client.Requests(ctx, a.open, cursor, 0)
 		for _, r := range page.Requests {
-			a.screen.print("  " + a.person(r.UserID))
+			a.list1(a.person(r.UserID))
 		}
 		return page.NextCursor, err
 	})
@@ -165,25 +205,21 @@ func (a *app) cmdDecline(ctx context.Context, args []string) error {
 }
 
 func (a *app) cmdPin(ctx context.Context, args []string) error {
-	c, err := a.client.Conversation(ctx, a.open)
+	on, e, err := a.marked(ctx, args, "/pin")
 	switch {
 	case err != nil:
 		return err
-	case len(args) > 0 && args[0] != "off":
-		return errors.New("usage: " + commands()["/pin"].usage)
-	case c.LastMessage == nil:
-		return errors.New("there is no message to pin")
-	case len(args) > 0:
-		return a.client.Unpin(ctx, a.open, c.LastMessage.MessageID)
+	case on:
+		return a.client.Pin(ctx, a.open, e.MessageID)
 	}
-	return a.client.Pin(ctx, a.open, c.LastMessage.MessageID)
+	return a.client.Unpin(ctx, a.open, e.MessageID)
 }
 
 func (a *app) cmdPins(ctx context.Context, _ []string) error {
-	return pages(func(cursor string) (string, error) {
+	return a.pages("nothing is pinned", func(cursor string) (string, error) {
 		page, err := a.client.Pins(ctx, a.open, cursor, 0)
 		for _, e := range page.Messages {
-			a.screen.print("  " + a.format(a.get(a.open), e))
+			a.list1(a.format(a.get(a.open), e))
 		}
 		return page.NextCursor, err
 	})
@@ -211,11 +247,34 @@ func (a *app) describeGovern(e frame.Event, change frame.Change, who, whom strin
 	case frame.TypeLinkRevoke:
 		return who + " revoked an invite link", true
 	case frame.TypePin:
-		return who + " pinned a message", true
+		return who + " pinned " + a.which(e), true
 	case frame.TypeUnpin:
-		return who + " took a pin away", true
+		return who + " unpinned " + a.which(e), true
 	}
 	return "", false
+}
+
+// which names the message an event is about, with its text if that is known.
+func (a *app) which(e frame.Event) string {
+	if m := a.get(e.ConversationID).kept(e.TargetMessageID); m != nil {
+		return a.quote(*m)
+	}
+	return "a message"
+}
+
+// spanOf is a time in seconds, in the largest unit that it is a multiple of.
+func spanOf(seconds int64) string {
+	switch {
+	case seconds == 0:
+		return "off"
+	case seconds%86400 == 0:
+		return counted(seconds/86400, "day")
+	case seconds%3600 == 0:
+		return counted(seconds/3600, "hour")
+	case seconds%60 == 0:
+		return counted(seconds/60, "minute")
+	}
+	return counted(seconds, "second")
 }
 
 // settingsOf names what settings change.
@@ -231,16 +290,16 @@ func settingsOf(c frame.Change) string {
 		out = append(out, "who may "+clean(what)+" to "+clean(c.Permissions[what]))
 	}
 	if c.EphemeralTimer != nil {
-		out = append(out, fmt.Sprintf("the timer to %d days", *c.EphemeralTimer/86400))
+		out = append(out, "the timer to "+spanOf(*c.EphemeralTimer))
 	}
 	if c.HistoryVisibility != "" {
 		out = append(out, "the history to "+clean(c.HistoryVisibility))
 	}
 	if c.SlowMode != nil {
-		out = append(out, fmt.Sprintf("slow mode to %d seconds", *c.SlowMode))
+		out = append(out, "slow mode to "+spanOf(*c.SlowMode))
 	}
 	if c.ServerSearch != nil {
-		out = append(out, "search")
+		out = append(out, "the search of words to "+either(*c.ServerSearch, "on", "off"))
 	}
 	return strings.Join(out, ", ")
 }

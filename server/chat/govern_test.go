@@ -64,9 +64,11 @@ func TestGovern_CommandsAskTheServerForWhatTheySay(t *testing.T) {
 		{"/approve carol", "POST carol@x", ""},
 		{"/decline carol", "DELETE carol@x", ""},
 		{"/transfer bob", "POST owner", ""},
-		{"/slow soon", "", "! usage: /slow SECONDS"},
+		{"/slow soon", "", "! usage: /slow off|SECONDS"},
 		{"/timer 3d", "", "! usage: /timer off|1d|7d|90d"},
 		{"/permissions send", "", "! usage: /permissions [WHAT ROLE]"},
+		{"/permissions fly admin", "", "! no permission \"fly\"; they are send, invite, editInfo, pin, remove, ban, deleteOthers, mentionAll, manageLinks, changeSettings"},
+		{"/permissions SEND king", "", "! no role \"king\": a permission is of owner, admin or member"},
 	} {
 		last = ""
 		a.line(t.Context(), step.line)
@@ -91,7 +93,7 @@ func TestGovern_EventsAreToldInWords(t *testing.T) {
 	}{
 		{frame.Event{Type: frame.TypeSettings, Change: &frame.Change{Description: &text, Permissions: map[string]string{"send": "admin"}}}, "who may send to admin"},
 		{frame.Event{Type: frame.TypeSettings, Change: &frame.Change{EphemeralTimer: &timer, SlowMode: &slow, HistoryVisibility: "shared", ServerSearch: &yes, AvatarURL: &text}},
-			"the picture, the timer to 7 days, the history to shared, slow mode to 30 seconds, search"},
+			"the picture, the timer to 7 days, the history to shared, slow mode to 30 seconds, the search of words to on"},
 		{frame.Event{Type: frame.TypeMemberBan, Change: &frame.Change{UserIDs: []string{"carol@x"}}}, "bob banned carol"},
 		{frame.Event{Type: frame.TypeMemberUnban, Change: &frame.Change{UserIDs: []string{"carol@x"}}}, "lifted the ban of carol"},
 		{frame.Event{Type: frame.TypeOwnerTransfer, Change: &frame.Change{UserIDs: []string{"carol@x"}}}, "over to carol"},
@@ -101,7 +103,7 @@ func TestGovern_EventsAreToldInWords(t *testing.T) {
 		{frame.Event{Type: frame.TypeLinkCreate}, "made an invite link"},
 		{frame.Event{Type: frame.TypeLinkRevoke}, "revoked an invite link"},
 		{frame.Event{Type: frame.TypePin}, "pinned a message"},
-		{frame.Event{Type: frame.TypeUnpin}, "took a pin away"},
+		{frame.Event{Type: frame.TypeUnpin}, "unpinned a message"},
 	} {
 		step.e.SenderID = "bob@x"
 		if got := a.describe(step.e); !strings.Contains(got, step.want) || strings.Contains(got, "\x1b") {

@@ -12,7 +12,7 @@ import (
 
 func TestHelp_TellsEveryUsageTheSlashAndTheTicks(t *testing.T) {
 	a, p := appOf(t, sdktest.New(t), true)
-	a.line(t.Context(), "/help")
+	a.line(t.Context(), "/help all")
 	lines := p.took()
 	text := strings.Join(lines, "\n")
 	for name, c := range commands() {

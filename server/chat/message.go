@@ -112,6 +112,10 @@ func marks(e frame.Event) string {
 // gone says why a message has no content; empty if it has some.
 func (a *app) gone(e frame.Event) string {
 	switch {
+	case e.Withheld != "":
+		return "(blocked)"
+	case e.DeletedAt != 0 && e.DeletedBy == "":
+		return "(deleted)"
 	case e.DeletedAt != 0:
 		return "(deleted by " + a.person(e.DeletedBy) + ")"
 	case e.ExpiresAt != 0 && e.ExpiresAt <= time.Now().UnixMilli():
@@ -133,7 +137,7 @@ func (a *app) find(ctx context.Context, word string, own bool) (frame.Event, err
 	}
 	seq, err := strconv.ParseInt(strings.TrimPrefix(word, "#"), 10, 64)
 	if err != nil || seq < 0 {
-		return frame.Event{}, fmt.Errorf("%s is no message: take the number that /history shows, or last", clean(word))
+		return frame.Event{}, fmt.Errorf("%s is no message: take the number before the name, or last", clean(word))
 	}
 	for _, m := range c.messages {
 		if m.Seq == seq {
@@ -156,7 +160,7 @@ func (a *app) cmdEdit(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	now, err := a.client.EditMessage(ctx, a.open, m.MessageID, strings.Join(args[1:], " "))
+	now, err := a.client.EditMessage(ctx, a.open, m.MessageID, args[1], a.mentions(args[1])...)
 	if err == nil {
 		a.get(a.open).keep(now)
 	}
@@ -168,7 +172,11 @@ func (a *app) cmdDelete(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.client.DeleteMessage(ctx, a.open, m.MessageID)
+	if err := a.client.DeleteMessage(ctx, a.open, m.MessageID); err != nil {
+		return err
+	}
+	a.screen.print("deleted " + a.quote(m))
+	return nil
 }
 
 func (a *app) cmdReact(ctx context.Context, args []string) error {
@@ -192,7 +200,7 @@ func (a *app) cmdReply(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.sendMessage(ctx, frame.Send{ConversationID: a.open, Content: strings.Join(args[1:], " "), ReplyToMessageID: m.MessageID})
+	return a.sendMessage(ctx, frame.Send{ConversationID: a.open, Content: args[1], ReplyToMessageID: m.MessageID, Mentions: a.mentions(args[1])})
 }
 
 func (a *app) cmdForward(ctx context.Context, args []string) error {
@@ -203,7 +211,7 @@ func (a *app) cmdForward(ctx context.Context, args []string) error {
 	if m.ContentType == "" {
 		return errors.New("the message has no content any more")
 	}
-	to, err := a.choose(ctx, strings.Join(args[1:], " "))
+	to, err := a.choose(ctx, strings.Trim(strings.TrimSpace(args[1]), `"`))
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestMessage_ChangesAreToldAndKept(t *testing.T) {
 	off.Seq, off.Action = 4, "remove"
 	del.Seq = 5
 	a.all(off, del)
-	want := []string{"bob: helo", "* bob edited #1: " + clean(edit.Content), "* carol put x on #1", "* carol took x off #1", "* bob deleted #1"}
+	want := []string{"#1 bob: helo", "* bob edited #1: " + clean(edit.Content), "* carol put x on #1", "* carol took x off #1", "* bob deleted #1"}
 	if d := cmp.Diff(want, p.took()); d != "" {
 		t.Error(d)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"parley.chat/protocol/frame"
 )
@@ -28,6 +29,8 @@ type conv struct {
 	own      []*outgoing              // of this run, oldest first, bounded
 	shown    int64                    // the highest seq on the screen
 	messages []frame.Event            // the newest that were shown, as they are now
+	oldest   int64                    // the lowest seq that /older goes on from, -1 if nothing was shown
+	withheld map[int64]string         // ticks of own messages that pointers pass over, by seq; bounded
 }
 
 // outgoing is an own message and how far it got.
@@ -76,7 +79,7 @@ func (m *model) title(c *conv) string {
 func (m *model) get(conversationID string) *conv {
 	c := m.convs[conversationID]
 	if c == nil {
-		c = &conv{receipts: map[string]frame.Receipt{}, shown: -1}
+		c = &conv{receipts: map[string]frame.Receipt{}, shown: -1, oldest: -1, withheld: map[int64]string{}}
 		c.ConversationID, c.HeadSeq, c.ReadSeq = conversationID, -1, -1
 		m.convs[conversationID] = c
 	}
@@ -147,6 +150,9 @@ func (c *conv) tick(seq int64) string {
 	if seq < 0 {
 		return tickQueued
 	}
+	if t, ok := c.withheld[seq]; ok {
+		return t
+	}
 	tick := tickSent
 	for _, r := range c.receipts {
 		if r.ReadSeq >= seq {
@@ -157,6 +163,39 @@ func (c *conv) tick(seq int64) string {
 		}
 	}
 	return tick
+}
+
+// recorded takes in how far a page tells that an own message of a direct conversation got. Pointers pass over what was withheld
+// from the peer, so the record knows better.
+func (c *conv) recorded(e frame.Event) {
+	if c.PeerID == "" || e.Status == "" {
+		return
+	}
+	delete(c.withheld, e.Seq)
+	told := map[string]string{"delivered": tickDelivered, "read": tickRead}[e.Status]
+	if told == "" {
+		told = tickSent
+	}
+	if len(told) >= len(c.tick(e.Seq)) { // The further a message got, the longer its tick.
+		return
+	}
+	if len(c.withheld) >= maxKept {
+		delete(c.withheld, slices.Min(slices.Collect(maps.Keys(c.withheld))))
+	}
+	c.withheld[e.Seq] = told
+}
+
+// muted tells whether the user hears nothing of the conversation.
+func (c *conv) muted(now time.Time) bool { return c.MutedUntil > now.UnixMilli() }
+
+// preferred takes in settings of a conversation that changed.
+func (m *model) preferred(p frame.Prefs) {
+	c := m.convs[p.ConversationID]
+	if c == nil {
+		return // The list tells.
+	}
+	c.MutedUntil, c.IsPinned, c.IsArchived, c.MarkedUnread = p.MutedUntil, p.IsPinned, p.IsArchived, p.MarkedUnread
+	c.Notifications, c.Draft, c.IsRequest, c.IsHidden = p.Notifications, p.Draft, p.IsRequest, p.IsHidden
 }
 
 // sending notes an own message.
@@ -194,17 +233,29 @@ func (c *conv) moved() []*outgoing {
 	return out
 }
 
-// current returns the conversations the user is in, newest first.
+// current returns the conversations the user is in and accepted: pinned ones first, then the newest.
 func (m *model) current() []*conv {
 	all := slices.SortedFunc(maps.Values(m.convs), func(a, b *conv) int {
-		return cmp.Or(cmp.Compare(b.LastMessageAt, a.LastMessageAt), cmp.Compare(a.ConversationID, b.ConversationID))
+		return cmp.Or(cmp.Compare(pinnedFirst(a), pinnedFirst(b)), cmp.Compare(b.LastMessageAt, a.LastMessageAt), cmp.Compare(a.ConversationID, b.ConversationID))
 	})
-	return slices.DeleteFunc(all, func(c *conv) bool { return c.Membership == "left" || c.Membership == "removed" })
+	return slices.DeleteFunc(all, func(c *conv) bool {
+		return c.Membership == "left" || c.Membership == "removed" || c.IsRequest || c.IsHidden
+	})
 }
 
-// list numbers the conversations, newest first.
-func (m *model) list() []*conv {
+func pinnedFirst(c *conv) int {
+	if c.IsPinned {
+		return 0
+	}
+	return 1
+}
+
+// list numbers the conversations; those that were put away only if all are wanted.
+func (m *model) list(everything bool) []*conv {
 	all := m.current()
+	if !everything {
+		all = slices.DeleteFunc(all, func(c *conv) bool { return c.IsArchived })
+	}
 	m.listed = m.listed[:0]
 	for _, c := range all {
 		m.listed = append(m.listed, c.ConversationID)

@@ -83,7 +83,7 @@ func TestModel_ListIsNewestFirstWithoutLeftOnes(t *testing.T) {
 	m.learn(frame.Conversation{ConversationID: "old", LastMessageAt: 1})
 	m.learn(frame.Conversation{ConversationID: "new", LastMessageAt: 2})
 	m.learn(frame.Conversation{ConversationID: "left", LastMessageAt: 3, Membership: "left"})
-	m.list()
+	m.list(false)
 	if want := []string{"new", "old"}; !slices.Equal(m.listed, want) {
 		t.Errorf("listed %q, want %q", m.listed, want)
 	}

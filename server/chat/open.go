@@ -13,25 +13,29 @@ import (
 	"parley.chat/sdk"
 )
 
-func (a *app) cmdList(ctx context.Context, _ []string) error {
+func (a *app) cmdList(ctx context.Context, args []string) error {
+	everything := len(args) == 1 && args[0] == "all"
+	if len(args) > 0 && !everything {
+		return usage("/list")
+	}
 	if err := a.fetchList(ctx); err != nil {
 		a.screen.print("! " + explain(err) + "; this is as known:")
 	}
-	a.showList()
+	a.showList(everything)
 	return nil
 }
 
 func (a *app) cmdDirect(ctx context.Context, args []string) error {
 	peer, err := a.userID(args[0])
 	if err != nil {
-		return err
+		return a.shut(err)
 	}
 	if peer == a.self {
-		return errors.New("that is you: /dm takes the name of someone else")
+		return a.shut(errors.New("that is you: /dm takes the name of someone else"))
 	}
 	c, err := a.client.CreateDirect(ctx, peer)
 	if err != nil {
-		return a.aboutUsers(err, peer)
+		return a.shut(a.aboutUsers(err, peer))
 	}
 	return a.enter(ctx, c)
 }
@@ -39,13 +43,23 @@ func (a *app) cmdDirect(ctx context.Context, args []string) error {
 func (a *app) cmdOpen(ctx context.Context, args []string) error {
 	chosen, err := a.choose(ctx, strings.Join(args, " "))
 	if err != nil {
-		return err
+		return a.shut(err)
 	}
 	c, err := a.client.Conversation(ctx, chosen)
 	if err != nil {
-		return err
+		return a.shut(err)
 	}
 	return a.enter(ctx, c)
+}
+
+// shut closes what is open, since another conversation was meant and cannot be opened: what is typed next is not for this one.
+func (a *app) shut(err error) error {
+	c := a.convs[a.open]
+	a.open = ""
+	if c == nil {
+		return err
+	}
+	return errors.New(explain(err) + "; " + a.title(c) + " is closed, no conversation is open now")
 }
 
 // enter opens a conversation and shows its end.
@@ -58,7 +72,13 @@ func (a *app) enter(ctx context.Context, s frame.Conversation) error {
 			return err
 		}
 	}
-	return a.history(ctx, openingLines)
+	if err := a.page(ctx, sdk.Range{Limit: openingLines}); err != nil {
+		return err
+	}
+	if c.Draft != "" {
+		a.screen.print("(draft) " + clean(c.Draft))
+	}
+	return nil
 }
 
 // learnReceipts reads how far the members got, for the ticks.
@@ -73,40 +93,70 @@ func (a *app) learnReceipts(ctx context.Context, c *conv) error {
 }
 
 func (a *app) cmdHistory(ctx context.Context, args []string) error {
-	n := 20
-	if len(args) > 0 {
-		var err error
-		if n, err = strconv.Atoi(args[0]); err != nil || n < 1 || n > 200 {
-			return errors.New("usage: /history [1 to 200]")
-		}
+	n, err := lines(args, "/history")
+	if err != nil {
+		return err
 	}
-	return a.page(ctx, n, true)
+	return a.page(ctx, sdk.Range{Limit: n})
 }
 
-func (a *app) history(ctx context.Context, n int) error { return a.page(ctx, n, false) }
+// cmdOlder shows what stands before the oldest line that was shown.
+func (a *app) cmdOlder(ctx context.Context, args []string) error {
+	n, err := lines(args, "/older")
+	if err != nil {
+		return err
+	}
+	before := a.get(a.open).oldest
+	switch {
+	case before < 0:
+		return a.page(ctx, sdk.Range{Limit: n})
+	case before == 0:
+		a.screen.print("That was the beginning.")
+		return nil
+	}
+	return a.page(ctx, sdk.Range{BeforeSeq: &before, Limit: n})
+}
 
-// page shows the newest events, with the numbers of messages if they are wanted.
-func (a *app) page(ctx context.Context, n int, numbered bool) error {
-	page, err := a.client.Messages(ctx, a.open, sdk.Range{Limit: n})
+// lines reads how many lines are wanted.
+func lines(args []string, name string) (int, error) {
+	if len(args) == 0 {
+		return 20, nil
+	}
+	n, err := strconv.Atoi(args[0])
+	if err != nil || n < 1 || n > 200 {
+		return 0, errors.New("usage: " + name + " [1 to 200]")
+	}
+	return n, nil
+}
+
+// page shows a page of events, the oldest first.
+func (a *app) page(ctx context.Context, r sdk.Range) error {
+	page, err := a.client.Messages(ctx, a.open, r)
 	if err != nil {
 		return err
 	}
 	c := a.get(a.open)
+	if len(page.Messages) == 0 && r.BeforeSeq != nil {
+		a.screen.print("That was the beginning.")
+	}
 	slices.Reverse(page.Messages)
-	for _, e := range page.Messages {
+	for i, e := range page.Messages {
 		a.note(e)
+		if i == 0 {
+			c.oldest = e.Seq
+		}
 		c.shown = max(c.shown, e.Seq)
-		line := a.format(c, e)
 		if e.Type == frame.TypeMessage {
 			c.keep(e)
-			if numbered {
-				line += "  #" + strconv.FormatInt(e.Seq, 10)
+			if e.SenderID == a.self {
+				c.recorded(e)
 			}
 		}
-		a.screen.print(line)
+		a.screen.print(a.format(c, e))
 	}
-	if len(page.Messages) > 0 {
-		a.read(c, page.Messages[len(page.Messages)-1])
+	if n := len(page.Messages); n > 0 && r.BeforeSeq == nil {
+		a.read(c, page.Messages[n-1])
 	}
+	a.ticks(a.open)
 	return nil
 }

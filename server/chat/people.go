@@ -70,6 +70,9 @@ func (a *app) choose(ctx context.Context, typed string) (string, error) {
 	found := a.called(typed)
 	switch len(found) {
 	case 0:
+		if a.waits(typed) {
+			return "", fmt.Errorf("%s asks for a conversation that you did not accept: /inbox", clean(typed))
+		}
 		return "", fmt.Errorf("no conversation %s: /list shows them, /dm NAME begins one", quoted(typed))
 	case 1:
 		return found[0], nil
@@ -82,13 +85,29 @@ func (m *model) called(name string) []string {
 	name = strings.TrimPrefix(name, "@")
 	var found []string
 	for _, c := range m.current() {
-		names := []string{c.Name, m.title(c)}
-		if c.PeerID != "" {
-			names = append(names, c.PeerID, m.person(c.PeerID))
-		}
-		if slices.ContainsFunc(names, func(s string) bool { return s != "" && strings.EqualFold(s, name) }) {
+		if m.named(c, name) {
 			found = append(found, c.ConversationID)
 		}
 	}
 	return found
+}
+
+// named tells whether a conversation is called so.
+func (m *model) named(c *conv, name string) bool {
+	names := []string{c.Name, m.title(c)}
+	if c.PeerID != "" {
+		names = append(names, c.PeerID, m.person(c.PeerID))
+	}
+	return slices.ContainsFunc(names, func(s string) bool { return s != "" && strings.EqualFold(s, name) })
+}
+
+// waits tells whether a conversation of this name was asked for and not accepted.
+func (m *model) waits(name string) bool {
+	name = strings.TrimPrefix(name, "@")
+	for _, c := range m.convs {
+		if (c.IsRequest || c.IsHidden) && m.named(c, name) {
+			return true
+		}
+	}
+	return false
 }

@@ -70,6 +70,7 @@ func TestPeople_ConversationsAreOpenedByName(t *testing.T) {
 		"/open TWIN":       `! several conversations are called "TWIN": /list, then /open N`,
 		"/open 0":          `! no conversation "0": /list shows them, /dm NAME begins one`,
 	} {
+		a.open = ""
 		a.line(t.Context(), line)
 		if got := p.took(); len(got) == 0 || got[0] != want {
 			t.Errorf("%q: %q, want %q", line, got, want)

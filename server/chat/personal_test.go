@@ -40,9 +40,9 @@ func TestPersonal_CommandsSayWhatTheyWant(t *testing.T) {
 		"/mute soon":                   "! usage: /mute 8h|always|off",
 		"/pinchat on":                  "! usage: /pinchat [off]",
 		"/notify some":                 "! usage: /notify all|mentions|none",
-		"/settings color blue":         "! the settings are readreceipts, lastseen, online, message, add",
-		"/settings online":             "! usage: /settings [NAME VALUE]",
-		"/settings readreceipts maybe": "! readreceipts is on or off",
+		"/settings color blue":         "! the settings are readReceipts, lastSeen, online, whoMayMessage, whoMayAdd",
+		"/settings online":             "! usage: /settings online everyone|contacts|nobody",
+		"/settings readreceipts maybe": "! usage: /settings readReceipts on|off",
 		"/block b!b":                   `! "b!b" is not a username: it holds only a-z 0-9 . _ - and at most 64 of them`,
 	} {
 		a.line(t.Context(), line)

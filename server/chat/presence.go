@@ -19,6 +19,7 @@ type around struct {
 	watched string                    // the peer of the open conversation, "" if it has none
 	seen    map[string]frame.Presence // what was told of watched users
 	typing  map[string]time.Time      // conversation and user: when that was said
+	asked   map[string]time.Time      // conversation: when its request was said
 	keys    chan string               // what stands in the line, as the user types; nil if the screen does not know
 }
 
@@ -29,7 +30,7 @@ type keyed interface {
 }
 
 func newAround(s screen) around {
-	out := around{seen: map[string]frame.Presence{}, typing: map[string]time.Time{}}
+	out := around{seen: map[string]frame.Presence{}, typing: map[string]time.Time{}, asked: map[string]time.Time{}}
 	if k, ok := s.(keyed); ok {
 		keys := make(chan string, 1)
 		k.onKey(func(line string) {
@@ -121,6 +122,10 @@ func (a *app) moment(u sdk.Update) {
 		a.present(u.Presence)
 	case sdk.Typing:
 		a.typed(u.Typing, time.Now())
+	case sdk.Prefs:
+		a.preferred(u.Prefs)
+	case sdk.Request:
+		a.requested(u.Request, time.Now())
 	}
 }
 

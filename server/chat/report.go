@@ -4,6 +4,8 @@ package chat
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +19,13 @@ func (a *app) cmdReport(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	reasons := []string{"spam", "harassment", "violence", "sexual", "child_safety", "impersonation", "illegal", "other"}
+	reason := strings.ToLower(args[1])
+	if !slices.Contains(reasons, reason) {
+		return fmt.Errorf("no reason %s; they are %s", quoted(args[1]), strings.Join(reasons, ", "))
+	}
 	_, err = a.client.Report(ctx, rest.CreateReport{
-		ConversationID: a.open, MessageIDs: []string{m.MessageID}, Reason: args[1], Text: strings.Join(args[2:], " "),
+		ConversationID: a.open, MessageIDs: []string{m.MessageID}, Reason: reason, Text: strings.Join(args[2:], " "),
 	})
 	if err == nil {
 		a.screen.print("Reported to the moderators of your server. The sender does not learn of it.")

@@ -165,7 +165,7 @@ func (a *app) cmdGoto(ctx context.Context, args []string) error {
 	e := a.found.messages[n-1]
 	s, err := a.client.Conversation(ctx, e.ConversationID)
 	if err != nil {
-		return err
+		return a.shut(err)
 	}
 	c := a.learn(s)
 	a.open = e.ConversationID
@@ -187,6 +187,9 @@ func (a *app) vicinity(ctx context.Context, c *conv, seq int64) error {
 		}
 		for _, m := range page.Messages {
 			a.note(m)
+			if m.Type == frame.TypeMessage && m.SenderID == a.self {
+				c.recorded(m)
+			}
 			mark := "  "
 			if m.Seq == seq {
 				mark = "> "
