@@ -179,7 +179,7 @@ func (l *loader) members(ctx context.Context) error {
 
 // last reads the newest countable event for previews.
 func (l *loader) last(ctx context.Context, c id.Conversation) error {
-	q := selectFacts(l.shard, `WHERE pos >= $1 AND conv = $1 AND seq <= $2 AND type = 'message' ORDER BY seq DESC LIMIT 1`, false)
+	q := selectFacts(l.shard, `WHERE pos >= $1 AND conv = $1 AND seq <= $2 AND type = 'message' ORDER BY seq DESC LIMIT 1`, timeline.Range{})
 	rows, err := l.tx.Query(ctx, q, l.out.Conv, l.out.Head.Seq)
 	if err != nil {
 		return err

@@ -126,14 +126,10 @@ func (s *Store) Events(ctx context.Context, n id.Shard, conv int64, r timeline.R
 	if r.Newest {
 		order = "DESC"
 	}
-	q := selectFacts(n, `WHERE pos >= $5 AND conv = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq `+order+` LIMIT $4`, r.Reader != "") + ` ORDER BY e.seq`
+	q := selectFacts(n, `WHERE pos >= $5 AND conv = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq `+order+` LIMIT $4`, r) + ` ORDER BY e.seq`
 	args := []any{conv, r.From, r.To, r.Limit, max(conv, r.AfterPos+1)}
 	if r.Reader != "" {
-		asOf := r.AsOf
-		if asOf == 0 {
-			asOf = id.MaxSeq
-		}
-		args = append(args, string(r.Reader), asOf)
+		args = append(args, sight(r)...)
 	}
 	rows, err := s.pool(n).Query(ctx, q, args...)
 	if err != nil {

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -98,31 +99,44 @@ func queueErase(batch *pgx.Batch, rows []timeline.EraseRow) {
 }
 
 // selectFacts reads events, in no order, with what later events did to them, in the columns of scanFacts: all in one
-// statement, so that ChangedSeq is the truth. where selects the events; for a reader $6 is who that is, and $7 the last seq
-// whose event shows.
-func selectFacts(n id.Shard, where string, forReader bool) string {
-	list, reactions, edit := `NULL::jsonb`, ``, `a.edit_seqs[cardinality(a.edit_seqs)]`
-	if forReader {
-		list, reactions = `r.list`, fmt.Sprintf(selectReactions, n)
-		edit = `(SELECT max(s) FROM unnest(a.edit_seqs) AS t(s) WHERE s <= $7)`
+// statement, so that ChangedSeq is the truth. where selects the events; for a reader $6 is who that is, $7 the last seq
+// whose event shows, and $8 and $9 the ends of the ranges in which nothing shows that others did.
+func selectFacts(n id.Shard, where string, r timeline.Range) string {
+	list, reactions, edit, changed := `NULL::jsonb`, ``, `a.edit_seqs[cardinality(a.edit_seqs)]`, `a.changed_seq`
+	if r.Reader != "" {
+		shows := `%[1]s <= $7 AND (%[2]s = $6 OR NOT EXISTS (SELECT 1 FROM unnest($8::bigint[], $9::bigint[]) AS w(low, high) WHERE %[1]s BETWEEN low AND high))`
+		list, reactions = `r.list`, fmt.Sprintf(selectReactions, n, fmt.Sprintf(shows, `added_seq`, `user_id`))
+		edit = `(SELECT max(s) FROM unnest(a.edit_seqs) AS t(s) WHERE ` + fmt.Sprintf(shows, `s`, `e.sender`) + `)`
+		changed = `CASE WHEN a.deleted_at IS NOT NULL OR ` + fmt.Sprintf(shows, `a.changed_seq`, `''`) + ` THEN a.changed_seq ELSE greatest(` + edit + `, r.newest) END`
 	}
 	return fmt.Sprintf(`
-SELECT e.*, a.changed_seq, cardinality(a.edit_seqs), a.deleted_at, a.deleted_by, x.content, x.hub_time, %[3]s
+SELECT e.*, %[6]s, cardinality(a.edit_seqs), a.deleted_at, a.deleted_by, x.content, x.hub_time, %[3]s
   FROM (`+fmt.Sprintf(selectEvents, n)+`%[2]s) e
   LEFT JOIN LATERAL (SELECT * FROM annotations_s%[1]d n WHERE n.shard = %[1]d AND n.conv = e.conv AND n.seq = e.seq LIMIT 1) a ON e.type = 'message'
   LEFT JOIN LATERAL (SELECT content, hub_time FROM events_s%[1]d x
                       WHERE x.pos >= e.pos AND x.conv = e.conv AND x.seq = %[5]s LIMIT 1) x ON true
-  %[4]s`, n, where, list, reactions, edit)
+  %[4]s`, n, where, list, reactions, edit, changed)
 }
 
 // selectReactions lists the emoji in the order in which they were first put there by those who are still there.
 const selectReactions = `
   LEFT JOIN LATERAL (
-       SELECT jsonb_agg(jsonb_build_object('emoji', g.emoji, 'count', g.n, 'userIds', g.users, 'isOwn', g.own) ORDER BY g.first) AS list
-         FROM (SELECT emoji, count(*) AS n, min(added_seq) AS first, bool_or(user_id = $6) AS own,
+       SELECT jsonb_agg(jsonb_build_object('emoji', g.emoji, 'count', g.n, 'userIds', g.users, 'isOwn', g.own) ORDER BY g.first) AS list, max(g.newest) AS newest
+         FROM (SELECT emoji, max(added_seq) AS newest, count(*) AS n, min(added_seq) AS first, bool_or(user_id = $6) AS own,
                       to_jsonb((array_agg(user_id ORDER BY added_seq))[1:20]) AS users
                  FROM reactions_s%[1]d
-                WHERE a.reacted AND shard = %[1]d AND conv = e.conv AND seq = e.seq AND added_seq <= $7 GROUP BY emoji) g) r ON true`
+                WHERE a.reacted AND shard = %[1]d AND conv = e.conv AND seq = e.seq AND %[2]s GROUP BY emoji) g) r ON true`
+
+// sight are the arguments of selectFacts for a reader.
+func sight(r timeline.Range) []any {
+	asOf, low, high := cmp.Or(r.AsOf, int64(id.MaxSeq)), make([]int64, len(r.Withheld)), make([]int64, len(r.Withheld))
+	for i, w := range r.Withheld {
+		if low[i], high[i] = w.From, w.To; w.To < 0 {
+			high[i] = id.MaxSeq
+		}
+	}
+	return []any{string(r.Reader), asOf, low, high}
+}
 
 // scanFacts reads a row of selectFacts.
 func scanFacts(row pgx.CollectableRow) (*conversation.Event, error) {

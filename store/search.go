@@ -13,6 +13,7 @@ import (
 
 	"parley.chat/core/conversation"
 	"parley.chat/core/search"
+	"parley.chat/core/timeline"
 	"parley.chat/protocol/id"
 )
 
@@ -132,9 +133,10 @@ func (s *Store) Searchable(ctx context.Context, n id.Shard, convs []id.Conversat
 }
 
 // Messages implements search.Log.
-func (s *Store) Messages(ctx context.Context, n id.Shard, conv int64, seqs []int64, reader id.User) ([]*conversation.Event, error) {
-	q := selectFacts(n, `WHERE conv = $1 AND pos >= $1 AND seq = ANY($2) AND seq BETWEEN $3 AND $4 AND type = 'message' AND content IS NOT NULL LIMIT $5`, true)
-	rows, err := s.pool(n).Query(ctx, q, conv, seqs, slices.Min(seqs), slices.Max(seqs), len(seqs), string(reader), id.MaxSeq)
+func (s *Store) Messages(ctx context.Context, n id.Shard, conv int64, seqs []int64, r timeline.Range) ([]*conversation.Event, error) {
+	q := selectFacts(n, `WHERE conv = $1 AND pos >= $1 AND seq = ANY($2) AND seq BETWEEN $3 AND $4 AND type = 'message' AND content IS NOT NULL LIMIT $5`, r)
+	args := append([]any{conv, seqs, max(r.From, slices.Min(seqs)), min(r.To, slices.Max(seqs)), len(seqs)}, sight(r)...)
+	rows, err := s.pool(n).Query(ctx, q, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read messages found: %w", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"parley.chat/core/conversation"
-	"parley.chat/core/feed"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
@@ -188,10 +187,11 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 	if err := in.resume(); err != nil {
 		return out, err
 	}
-	r := feed.Range(v, c.User)
-	if reader != nil {
-		r = timeline.Range{To: v.Head.Seq, Reader: c.User}
+	pointers, err := o.Feed.Pointers(ctx, v, c.User)
+	if err != nil {
+		return out, err
 	}
+	r := sight(v, c, pointers, reader)
 	from, to := r.From, r.To
 	r.Limit, r.Newest = in.Limit+1, in.AfterSeq == NoBound
 	if in.AfterSeq != NoBound {
@@ -200,11 +200,7 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 	if in.BeforeSeq != NoBound {
 		r.To = min(to, in.BeforeSeq-1)
 	}
-	pointers, err := o.Feed.Pointers(ctx, v, c.User)
-	if err != nil {
-		return out, err
-	}
-	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, feed.AsSeen(r, v, pointers[c.User]))
+	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, r)
 	if err != nil {
 		return out, err
 	}

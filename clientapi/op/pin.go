@@ -60,14 +60,6 @@ func (o *Conversations) pinnable(ctx context.Context, c Caller, conversationID, 
 	return v, m, nil
 }
 
-func (o *Conversations) eventAt(ctx context.Context, v timeline.View, m id.Message) (*conversation.Event, error) {
-	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, timeline.Range{From: m.Seq(), To: m.Seq(), Limit: 1})
-	if err != nil || len(events) == 0 || events[0].MessageID != m {
-		return nil, err
-	}
-	return events[0], nil
-}
-
 // Pins answers a page of the pinned messages, newest pin first; the cursor is the last message id of the page before. Deleted
 // ones are left out, so a page may be shorter than the limit. Faults: unknown_conversation, not_member, invalid_cursor.
 func (o *Conversations) Pins(ctx context.Context, c Caller, conversationID, cursor string, limit int) (rest.Messages, error) {
@@ -110,11 +102,14 @@ func (o *Conversations) pinned(ctx context.Context, c Caller, v timeline.View, p
 		if m.Seq() < from {
 			continue
 		}
-		e, err := o.eventAt(ctx, v, m)
+		_, e, err := o.Timeline.Message(ctx, v.State.ID, c.User, m)
+		if fault.Is(err, fault.UnknownMessage) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		if e != nil && e.Content != nil {
+		if e.Content != nil {
 			out = append(out, e)
 		}
 	}

@@ -38,6 +38,14 @@ func (o *Conversations) shownTo(ctx context.Context, c Caller, v timeline.View, 
 	return records, o.Feed.Personal(ctx, v, c.User, pointers[c.User], records)
 }
 
+// sight selects what the caller may read, as the caller sees it; reader is that of reading.
+func sight(v timeline.View, c Caller, pointers map[id.User]timeline.Pointer, reader *reader) timeline.Range {
+	if reader != nil {
+		return timeline.Range{To: v.Head.Seq, Reader: c.User}
+	}
+	return timeline.Sight(v, c.User, pointers[c.User])
+}
+
 // setPrefs changes what the caller wants of a conversation; change gets prefs to be filled in, or returns false to leave them.
 func (o *Conversations) setPrefs(ctx context.Context, c Caller, conv id.Conversation, change func(timeline.View, *timeline.Prefs) (bool, error)) error {
 	return o.Timeline.SetPrefs(ctx, conv, c.User, func(v timeline.View, p timeline.Pointer) (*timeline.Prefs, error) {

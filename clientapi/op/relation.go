@@ -5,6 +5,7 @@ package op
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -139,29 +140,26 @@ func (o *Conversations) Edits(ctx context.Context, c Caller, conversationID, mes
 	if err != nil {
 		return out, err
 	}
+	pointers, err := o.Feed.Pointers(ctx, v, c.User)
+	if err != nil {
+		return out, err
+	}
 	edits, err := o.Feed.Log.Edits(ctx, v.Shard, v.Conv, e.Seq)
 	if err != nil {
 		return out, err
 	}
-	first := *e
+	first, r := *e, timeline.Sight(v, c.User, pointers[c.User])
 	first.Facts = nil
-	last, now := feed.Range(v, c.User).To, o.Feed.Clock().UnixMilli()
-	for _, one := range append([]*conversation.Event{&first}, edits...) {
-		if one.Seq > last {
-			break
-		}
-		if one.Expired(now) {
-			one = one.Erase()
-		}
-		record, err := one.Record()
-		if err != nil {
-			return out, err
-		}
+	edits = slices.DeleteFunc(edits, func(one *conversation.Event) bool {
+		return one.Seq > r.To || one.Sender != c.User && r.Withholds(one.Seq)
+	})
+	records, err := o.shownTo(ctx, c, v, pointers, append([]*conversation.Event{&first}, edits...))
+	for _, one := range records {
 		out.Versions = append(out.Versions, rest.Version{
-			Seq: one.Seq, MessageID: record.MessageID, Timestamp: record.Timestamp, Content: record.Content, Mentions: record.Mentions,
+			Seq: one.Seq, MessageID: one.MessageID, Timestamp: one.Timestamp, Content: one.Content, Mentions: one.Mentions,
 		})
 	}
-	return out, nil
+	return out, err
 }
 
 // Reactions answers a page of who reacted to a message, with the emoji or, if it is empty, any. Faults: invalid_cursor,
@@ -176,6 +174,13 @@ func (o *Conversations) Reactions(ctx context.Context, c Caller, conversationID,
 	if err != nil || e.Expired(o.Feed.Clock().UnixMilli()) {
 		return out, err
 	}
+	pointers, err := o.Feed.Pointers(ctx, v, c.User)
+	if err != nil {
+		return out, err
+	}
+	if shown, err := o.shownTo(ctx, c, v, pointers, []*conversation.Event{e}); err != nil || !feed.Shown(shown[0]) {
+		return out, err
+	}
 	list, err := o.Feed.Log.Reactors(ctx, v.Shard, v.Conv, e.Seq, timeline.ReactorRange{Emoji: emoji, AfterSeq: after, Limit: limit + 1})
 	if err != nil {
 		return out, err
@@ -184,10 +189,13 @@ func (o *Conversations) Reactions(ctx context.Context, c Caller, conversationID,
 		list = list[:limit]
 		out.NextCursor = "r." + strconv.FormatInt(list[limit-1].AddedSeq, 10)
 	}
-	last := feed.Range(v, c.User).To
+	may := timeline.Sight(v, c.User, pointers[c.User])
 	for _, r := range list {
-		if r.AddedSeq > last {
+		if r.AddedSeq > may.To {
 			return rest.Reactions{Reactions: out.Reactions}, nil
+		}
+		if r.User != c.User && may.Withholds(r.AddedSeq) {
+			continue
 		}
 		out.Reactions = append(out.Reactions, rest.Reactor{Emoji: r.Emoji, UserID: string(r.User), Timestamp: r.At})
 	}

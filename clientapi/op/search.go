@@ -132,18 +132,24 @@ func (o *Conversations) show(ctx context.Context, c Caller, q search.Query, hits
 	}
 	shown := map[id.Conversation]map[int64]frame.Event{}
 	for conv, v := range views {
-		if _, member := v.State.Member(c.User); !member { // The index of the user is no proof of a subscription.
-			if _, _, err := o.reading(ctx, c, string(conv)); fault.Is(err, fault.UnknownConversation) {
-				continue
-			} else if err != nil {
-				return nil, err
-			}
+		_, reader, err := o.reading(ctx, c, string(conv)) // The index of the user is no proof of a subscription.
+		if fault.Is(err, fault.UnknownConversation) {
+			continue
+		} else if err != nil {
+			return nil, err
 		}
-		events, err := o.Finder.Log.Messages(ctx, v.Shard, v.Conv, seqs[conv], c.User)
+		pointers, err := o.Feed.Pointers(ctx, v, c.User)
 		if err != nil {
 			return nil, err
 		}
-		if shown[conv], err = o.records(ctx, c, v, events); err != nil {
+		if me := pointers[c.User]; me.Prefs.Hides() || me.Prefs != nil && me.Prefs.Consent != "" {
+			continue
+		}
+		events, err := o.Finder.Log.Messages(ctx, v.Shard, v.Conv, seqs[conv], sight(v, c, pointers, reader))
+		if err != nil {
+			return nil, err
+		}
+		if shown[conv], err = o.records(ctx, c, v, pointers, events); err != nil {
 			return nil, err
 		}
 	}
@@ -191,8 +197,8 @@ func (l *Searches) take(c Caller) error {
 	return nil
 }
 
-func (o *Conversations) records(ctx context.Context, c Caller, v timeline.View, events []*conversation.Event) (map[int64]frame.Event, error) {
-	list, err := o.shown(ctx, c, v, events)
+func (o *Conversations) records(ctx context.Context, c Caller, v timeline.View, pointers map[id.User]timeline.Pointer, events []*conversation.Event) (map[int64]frame.Event, error) {
+	list, err := o.shownTo(ctx, c, v, pointers, events)
 	out := make(map[int64]frame.Event, len(list))
 	for _, e := range list {
 		if e.Withheld == "" && e.DeletedAt == 0 {

@@ -12,10 +12,8 @@ import (
 
 	"parley.chat/core/account"
 	"parley.chat/core/conversation"
-	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
-	"parley.chat/protocol/id"
 	"parley.chat/protocol/rest"
 )
 
@@ -37,11 +35,11 @@ func (o *Conversations) HideMessage(ctx context.Context, c Caller, conversationI
 }
 
 func (o *Conversations) mark(ctx context.Context, c Caller, kind, conversationID, messageID string, value []byte) error {
-	v, m, err := o.readable(ctx, c, conversationID, messageID)
+	v, e, err := o.aboutMessage(ctx, c, conversationID, messageID)
 	if err != nil {
 		return err
 	}
-	return o.People.Put(ctx, c.User, kind, account.MessageKey(v.State.ID, m.String()), value)
+	return o.People.Put(ctx, c.User, kind, account.MessageKey(v.State.ID, e.MessageID.String()), value)
 }
 
 // starred is a message in the list, in its order: the last starred first.
@@ -98,15 +96,11 @@ func (o *Conversations) Starred(ctx context.Context, c Caller, cursor string, li
 // addStarred adds the message if the caller still gets it.
 func (o *Conversations) addStarred(ctx context.Context, c Caller, key string, out *rest.Messages) error {
 	conv, message, _ := strings.Cut(key, "/")
-	v, m, err := o.readable(ctx, c, conv, message)
+	v, e, err := o.aboutMessage(ctx, c, conv, message)
 	if fault.Is(err, fault.UnknownConversation) || fault.Is(err, fault.UnknownMessage) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	e, err := o.one(ctx, v, m)
-	if err != nil || e == nil || e.Content == nil {
+	if err != nil || e.Content == nil {
 		return err
 	}
 	records, err := o.shown(ctx, c, v, []*conversation.Event{e})
@@ -114,12 +108,4 @@ func (o *Conversations) addStarred(ctx context.Context, c Caller, key string, ou
 		out.Messages = append(out.Messages, records[0])
 	}
 	return err
-}
-
-func (o *Conversations) one(ctx context.Context, v timeline.View, m id.Message) (*conversation.Event, error) {
-	events, err := o.Feed.Log.Events(ctx, v.Shard, v.Conv, timeline.Range{From: m.Seq(), To: m.Seq(), Limit: 1})
-	if err != nil || len(events) == 0 {
-		return nil, err
-	}
-	return events[0], nil
 }

@@ -21,6 +21,7 @@ func changing() []*suite.Case {
 	a.add("EDIT-LIMIT", "a message has at most 100 edits", "LIMIT-EDIT-1", editLimit, slow(2*time.Minute))
 	a.add("EDIT-COUNT", "an edit is not unread, and moves the sender's pointers", "MSG-RELATION-4", editCount)
 	a.add("EDIT-BEFORE", "who joined later does not learn of the content of older messages from their edits", "MSG-EDIT-7", editBefore)
+	a.add("SIGHT-FORMER", "no way of reading shows a former member what became of messages later", "MSG-SIGHT-1", sightFormer, fresh)
 	a.add("EDIT-FORMER", "a former member sees messages as they were", "MSG-SHOW-4 MSG-SHOW-3", editFormer)
 
 	a.feature = "messages.reactions"

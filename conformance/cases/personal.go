@@ -26,6 +26,7 @@ func personal() []*suite.Case {
 	a.add("RECEIPT-HIDE", "who hides what was read neither shows nor sees it", "RECEIPT-HIDE-1 RECEIPT-HIDE-2 RECEIPT-HIDE-3", receiptHide, fresh)
 	a.add("BLOCK-LIST", "blocks are idempotent and answer alike for anybody", "BLOCK-PUT-1", blockList, fresh)
 	a.add("BLOCK-SILENT", "the blocker hears nothing, the blocked one notices nothing", "BLOCK-SEND-1 BLOCK-SILENT-1 BLOCK-PAGE-1 BLOCK-SIGNAL-1", blockSilent, fresh)
+	a.add("BLOCK-SIGHT", "no way of reading shows what a blocked one did to messages", "BLOCK-SIGHT-1", sightBlocked, fresh)
 	a.add("BLOCK-GROUP", "groups of both go on, and new ones are refused", "BLOCK-GROUP-1 BLOCK-ADD-1", blockGroup, fresh)
 	a.add("REQUEST-ASK", "a stranger's conversation is a request without text", "REQUEST-SHOW-1 REQUEST-LIVE-1 REQUEST-SYNC-1 REQUEST-SILENT-1", requestAsk, fresh)
 	a.add("REQUEST-ANSWER", "a request is declined, accepted, or answered by writing", "REQUEST-ACCEPT-1 REQUEST-DECLINE-1 REQUEST-DECLINE-2", requestAnswer, fresh)

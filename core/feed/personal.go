@@ -74,11 +74,14 @@ func (f *Feed) Seen(ctx context.Context, v timeline.View, u id.User, all map[id.
 func (f *Feed) Personal(ctx context.Context, v timeline.View, u id.User, p timeline.Pointer, records []frame.Event) error {
 	var messages []string
 	for i, r := range records {
-		if r.SenderID != string(u) && p.Prefs.Blocks(r.Seq) && !conversation.ChangesState(r.Type) {
+		switch {
+		case r.SenderID != string(u) && !conversation.ChangesState(r.Type) && (p.Prefs.Blocks(r.Seq) || r.Type == frame.TypeEdit && p.Prefs.Blocks(about(r))):
 			records[i] = bare(r)
 			records[i].Withheld = WithheldBlocked
-		} else if r.Type == frame.TypeMessage {
+		case r.Type == frame.TypeMessage:
 			messages = append(messages, r.MessageID)
+		case r.Type == frame.TypeEdit && r.TargetMessageID != "":
+			messages = append(messages, r.TargetMessageID)
 		}
 	}
 	if f.People == nil || len(messages) == 0 {
@@ -92,17 +95,20 @@ func (f *Feed) Personal(ctx context.Context, v timeline.View, u id.User, p timel
 		if at := hidden[r.MessageID]; at > 0 {
 			records[i] = bare(r)
 			records[i].DeletedAt = at
+		} else if r.Type == frame.TypeEdit && hidden[r.TargetMessageID] > 0 {
+			records[i] = bare(r)
 		}
 	}
 	return nil
 }
 
-// AsSeen keeps what a blocked peer does to messages out of a range.
-func AsSeen(r timeline.Range, v timeline.View, p timeline.Pointer) timeline.Range {
-	if top := p.Top(v.Head.Seq); top < v.Head.Seq && (r.AsOf == 0 || top < r.AsOf) {
-		r.AsOf = top
+// about is the seq of the message that an edit is about, -1 if it does not say.
+func about(r frame.Event) int64 {
+	m, err := id.ParseMessage(r.TargetMessageID)
+	if err != nil {
+		return -1
 	}
-	return r
+	return m.Seq()
 }
 
 // bare is a record without what was said.
@@ -146,11 +152,11 @@ func (f *Feed) preview(ctx context.Context, v timeline.View, u id.User, pointers
 		return nil
 	}
 	one := []frame.Event{*last}
-	if err := f.Personal(ctx, v, u, me, one); err != nil || Shown(one[0]) && !changedPast(v.Last, me.Top(v.Head.Seq)) {
+	if err := f.Personal(ctx, v, u, me, one); err != nil || Shown(one[0]) && (v.Last.Facts == nil || me.Prefs == nil || len(me.Prefs.Withheld) == 0) {
 		return err
 	}
 	none()
-	r := AsSeen(Range(v, u), v, me)
+	r := timeline.Sight(v, u, me)
 	r.To, r.Limit, r.Newest = min(r.To, me.Top(v.Head.Seq)), previewDepth, true
 	events, err := f.Log.Events(ctx, v.Shard, v.Conv, r)
 	if err != nil {
@@ -165,16 +171,12 @@ func (f *Feed) preview(ctx context.Context, v timeline.View, u id.User, pointers
 	}
 	for i := len(records) - 1; i >= 0; i-- {
 		if records[i].Type == frame.TypeMessage && Shown(records[i]) {
+			records[i].Reactions, records[i].ChangedSeq = nil, 0
 			out.LastMessage, out.LastMessageAt = &records[i], records[i].Timestamp
 			return nil
 		}
 	}
 	return nil
-}
-
-// changedPast tells whether something was done to the message after seq.
-func changedPast(e *conversation.Event, seq int64) bool {
-	return e.Facts != nil && e.Facts.ChangedSeq > seq
 }
 
 // Shown tells whether the reader of the record gets what everybody does.

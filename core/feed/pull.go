@@ -262,7 +262,7 @@ func (p *puller) events(ctx context.Context, v timeline.View, summary *frame.Con
 		}
 		to = min(to, last)
 	}
-	r := AsSeen(Range(v, p.user), v, pointers[p.user])
+	r := timeline.Sight(v, p.user, pointers[p.user])
 	r.To, r.AfterPos, r.Limit, r.Newest = to, pos, newestEvents+1, true
 	events, err := p.feed.Log.Events(ctx, v.Shard, v.Conv, r)
 	if err != nil {

@@ -80,17 +80,7 @@ func changedAfter(e *conversation.Event, m conversation.Member) bool {
 	return m.Membership != conversation.Joined && e.Content != nil && e.Facts != nil && e.Facts.ChangedSeq > m.LeftSeq
 }
 
-// Range selects events for u, with their facts as u sees them: past members those from before the end.
-func Range(v timeline.View, u id.User) timeline.Range {
-	from, to, _ := v.State.Visible(u, v.Head.Seq)
-	r := timeline.Range{From: from, To: to, Reader: u}
-	if m, _ := v.State.Member(u); m.Membership != conversation.Joined {
-		r.AsOf = to
-	}
-	return r
-}
-
-// Records turns events of one conversation, as Range selects them, into what u sees: messages in their present form, and those
+// Records turns events of one conversation, as timeline.Sight selects them, into what u sees: messages in their present form, and those
 // that expired without content. In a direct conversation the status of own messages follows the peer's pointers.
 func (f *Feed) Records(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer, events []*conversation.Event) ([]frame.Event, error) {
 	out := make([]frame.Event, 0, len(events))

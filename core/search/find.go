@@ -78,8 +78,8 @@ type Log interface {
 	// Searchable lists those of the conversations that are indexed, and whether as a whole.
 	Searchable(ctx context.Context, n id.Shard, convs []id.Conversation) (map[id.Conversation]bool, error)
 	// Messages reads those of the seqs, of which there is one at least, that are messages with content, in no order, as a reader
-	// sees them; their ConversationID is left empty.
-	Messages(ctx context.Context, n id.Shard, conv int64, seqs []int64, reader id.User) ([]*conversation.Event, error)
+	// sees them whose range this is; their ConversationID is left empty.
+	Messages(ctx context.Context, n id.Shard, conv int64, seqs []int64, r timeline.Range) ([]*conversation.Event, error)
 }
 
 // Owner tells the committed state. Faults: unknown_conversation, unavailable.

@@ -108,7 +108,7 @@ func (w *world) Searchable(context.Context, id.Shard, []id.Conversation) (map[id
 	return nil, nil
 }
 
-func (w *world) Messages(context.Context, id.Shard, int64, []int64, id.User) ([]*conversation.Event, error) {
+func (w *world) Messages(context.Context, id.Shard, int64, []int64, timeline.Range) ([]*conversation.Event, error) {
 	return nil, nil
 }
 

@@ -222,16 +222,21 @@ func (t *Timeline) Message(ctx context.Context, c id.Conversation, u id.User, m 
 	if err != nil {
 		return v, nil, err
 	}
-	from, to, ok := v.State.Visible(u, v.Head.Seq)
-	if !ok {
+	if _, _, ok := v.State.Visible(u, v.Head.Seq); !ok {
 		return v, nil, fault.New(fault.UnknownConversation, "no such conversation")
 	}
-	if m.Seq() < from || m.Seq() > to {
+	p, err := t.Pointer(ctx, c, u)
+	if err != nil {
+		return v, nil, err
+	}
+	r := Sight(v, u, p)
+	if m.Seq() < r.From || m.Seq() > r.To {
 		return v, nil, fault.New(fault.UnknownMessage, "no such message")
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	events, err := t.Store.Events(ctx, v.Shard, v.Conv, Range{From: m.Seq(), To: m.Seq(), Limit: 1, Reader: u})
+	r.From, r.To, r.Limit = m.Seq(), m.Seq(), 1
+	events, err := t.Store.Events(ctx, v.Shard, v.Conv, r)
 	if err != nil {
 		return v, nil, away(err)
 	}

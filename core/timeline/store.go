@@ -66,6 +66,7 @@ type Range struct {
 	Newest   bool
 	Reader   id.User // with the reactions as the reader sees them, unless empty
 	AsOf     int64   // for the Reader: no edit or reaction after this seq; 0 for all
+	Withheld []Span  // for the Reader: no edit or reaction of others within
 }
 
 // Target is a message with what events about it are judged by.
