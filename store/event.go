@@ -131,6 +131,10 @@ func (s *Store) Events(ctx context.Context, n id.Shard, conv int64, r timeline.R
 	if r.Reader != "" {
 		args = append(args, sight(r)...)
 	}
+	if r.Bytes > 0 {
+		q = within(q, order, r.Reader != "", len(args)+1)
+		args = append(args, r.Bytes)
+	}
 	rows, err := s.pool(n).Query(ctx, q, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)

@@ -110,13 +110,33 @@ func selectFacts(n id.Shard, where string, r timeline.Range) string {
 		changed = `CASE WHEN a.deleted_at IS NOT NULL OR ` + fmt.Sprintf(shows, `a.changed_seq`, `''`) + ` THEN a.changed_seq ELSE greatest(` + edit + `, r.newest) END`
 	}
 	return fmt.Sprintf(`
-SELECT e.*, %[6]s, cardinality(a.edit_seqs), a.deleted_at, a.deleted_by, x.content, x.hub_time, %[3]s
+SELECT e.*, %[6]s AS changed_seq, cardinality(a.edit_seqs) AS edits, a.deleted_at, a.deleted_by, x.content AS edited, x.hub_time AS edited_at, %[3]s AS list
   FROM (`+fmt.Sprintf(selectEvents, n)+`%[2]s) e
   LEFT JOIN LATERAL (SELECT * FROM annotations_s%[1]d n WHERE n.shard = %[1]d AND n.conv = e.conv AND n.seq = e.seq LIMIT 1) a ON e.type = 'message'
   LEFT JOIN LATERAL (SELECT content, hub_time FROM events_s%[1]d x
                       WHERE x.pos >= e.pos AND x.conv = e.conv AND x.seq = %[5]s LIMIT 1) x ON true
   %[4]s`, n, where, list, reactions, edit, changed)
 }
+
+// within cuts a statement of selectFacts, by which seq comes first, where its rows take more bytes than the parameter says. The
+// sizes are known without reading what is in the columns.
+func within(facts, order string, forReader bool, parameter int) string {
+	reactions := `0`
+	if forReader {
+		reactions = `coalesce(octet_length(list::text), 0)`
+	}
+	return fmt.Sprintf(`
+SELECT shard, pos, conv, seq, count, hub_time, author_time, message_id, type, sender, device, temp_id, salt, hash, content, expires_at, content_hash,
+       changed_seq, edits, deleted_at, deleted_by, edited, edited_at, list
+  FROM (SELECT *, sum(bytes) OVER (ORDER BY seq %[2]s) AS total
+          FROM (SELECT *, %[4]d + coalesce(octet_length(content), 0) + coalesce(octet_length(edited), 0) + %[3]s AS bytes
+                  FROM (%[1]s) f) s) t
+ WHERE total <= $%[5]d OR total = bytes
+ ORDER BY seq`, facts, order, reactions, recordBytes, parameter)
+}
+
+// recordBytes is what a record takes beside its content, about.
+const recordBytes = 400
 
 // selectReactions lists the emoji in the order in which they were first put there by those who are still there.
 const selectReactions = `

@@ -193,7 +193,7 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 	}
 	r := sight(v, c, pointers, reader)
 	from, to := r.From, r.To
-	r.Limit, r.Newest = in.Limit+1, in.AfterSeq == NoBound
+	r.Limit, r.Bytes, r.Newest = in.Limit+1, pageBytes, in.AfterSeq == NoBound
 	if in.AfterSeq != NoBound {
 		r.From = max(from, in.AfterSeq+1)
 	}
@@ -211,7 +211,7 @@ func (o *Conversations) Messages(ctx context.Context, c Caller, conversationID s
 	if err := o.countViews(ctx, v, records); err != nil {
 		return out, err
 	}
-	in.page(&out, records, r.Newest)
+	in.page(&out, records, r)
 	return out, nil
 }
 
@@ -232,13 +232,22 @@ func (h *History) resume() error {
 	return nil
 }
 
-// page cuts the records to the limit and names the next page.
-func (h *History) page(out *rest.Messages, records []frame.Event, newest bool) {
-	out.HasMore = len(records) > h.Limit
-	if out.HasMore && newest {
-		records = records[1:]
-	} else if out.HasMore {
-		records = records[:h.Limit]
+// pageBytes bounds what the messages of a page take, with room for what the estimate of a record misses. spec: REST-PAGE-8
+const pageBytes = 192 << 10
+
+// page cuts the records to the limit and names the next page. The log has no holes: a read that ends before its range does was
+// cut where it took too many bytes.
+func (h *History) page(out *rest.Messages, records []frame.Event, r timeline.Range) {
+	newest := r.Newest
+	switch n := len(records); {
+	case n > h.Limit && newest:
+		out.HasMore, records = true, records[1:]
+	case n > h.Limit:
+		out.HasMore, records = true, records[:h.Limit]
+	case n > 0 && newest:
+		out.HasMore = records[0].Seq > r.From
+	case n > 0:
+		out.HasMore = records[n-1].Seq < r.To
 	}
 	if newest {
 		slices.Reverse(records)

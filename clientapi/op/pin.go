@@ -81,9 +81,23 @@ func (o *Conversations) Pins(ctx context.Context, c Caller, conversationID, curs
 		pins = pins[:limit]
 		out.NextCursor = pins[limit-1].String()
 	}
-	events, err := o.pinned(ctx, c, v, pins)
+	for i, m := range pins {
+		if err := o.addPinned(ctx, c, v, m, &out); err != nil {
+			return out, err
+		}
+		if i+1 < len(pins) && full(out.Messages) {
+			out.HasMore, out.NextCursor = true, m.String()
+			break
+		}
+	}
+	return out, nil
+}
+
+// addPinned adds the pinned message if it is there and the caller may read it.
+func (o *Conversations) addPinned(ctx context.Context, c Caller, v timeline.View, m id.Message, out *rest.Messages) error {
+	events, err := o.pinned(ctx, c, v, []id.Message{m})
 	if err != nil {
-		return out, err
+		return err
 	}
 	records, err := o.shown(ctx, c, v, events)
 	for _, r := range records {
@@ -91,7 +105,7 @@ func (o *Conversations) Pins(ctx context.Context, c Caller, conversationID, curs
 			out.Messages = append(out.Messages, r)
 		}
 	}
-	return out, err
+	return err
 }
 
 // pinned reads the pinned messages that the caller may read and that are there.

@@ -61,9 +61,23 @@ func (o *Conversations) Search(ctx context.Context, c Caller, in Search) (rest.F
 	if res.Next != nil {
 		out.HasMore, out.NextCursor = true, res.Next.String()
 	}
-	out.Messages, err = o.show(ctx, c, q, res.Hits)
-	return out, err
+	for hits := range slices.Chunk(res.Hits, showAtOnce) {
+		some, err := o.show(ctx, c, q, hits)
+		if err != nil {
+			return out, err
+		}
+		for _, e := range some {
+			if out.Messages = append(out.Messages, e); full(out.Messages) {
+				out.HasMore, out.NextCursor = true, search.Place{Time: e.Timestamp, Conv: id.Conversation(e.ConversationID), Seq: e.Seq - 1}.String() // A place is where to go on.
+				return out, nil
+			}
+		}
+	}
+	return out, nil
 }
+
+// showAtOnce bounds the hits that are read together, as each may be of the largest size.
+const showAtOnce = 20
 
 // query checks the shape of a search. spec: SEARCH-FORM-1
 func (in Search) query(c Caller) (q search.Query, err error) {

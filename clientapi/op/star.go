@@ -85,13 +85,35 @@ func (o *Conversations) Starred(ctx context.Context, c Caller, cursor string, li
 		list = list[:limit]
 		out.NextCursor = strconv.FormatInt(list[limit-1].since, 10) + "." + list[limit-1].key
 	}
-	for _, s := range list {
+	for i, s := range list {
 		if err := o.addStarred(ctx, c, s.key, &out); err != nil {
 			return out, err
+		}
+		if i+1 < len(list) && full(out.Messages) {
+			out.HasMore, out.NextCursor = true, strconv.FormatInt(s.since, 10)+"."+s.key
+			break
 		}
 	}
 	return out, nil
 }
+
+// full tells whether another message of the largest size may be too much for a page.
+func full(list []frame.Event) bool {
+	bytes := 0
+	for _, e := range list {
+		bytes += recordBytes + len(e.Content) + len(e.EncryptedContent)
+		for _, r := range e.Reactions {
+			bytes += len(r.Emoji)
+			for _, u := range r.UserIDs {
+				bytes += len(u)
+			}
+		}
+	}
+	return bytes > pageBytes-MaxContent
+}
+
+// recordBytes is what a record takes beside its content, about.
+const recordBytes = 400
 
 // addStarred adds the message if the caller still gets it.
 func (o *Conversations) addStarred(ctx context.Context, c Caller, key string, out *rest.Messages) error {

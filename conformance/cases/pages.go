@@ -19,6 +19,7 @@ func pages() []*suite.Case {
 	a.add("PAGE-CURSOR", "a malformed cursor or one of another list is refused", "REST-PAGE-4", pageCursor)
 	a.add("PAGE-CURSOR-RIGHTS", "a cursor lets nobody read more", "REST-PAGE-4", pageCursorRights)
 	a.add("PAGE-BOUNDS", "a cursor holds the bounds of its list", "REST-PAGE-7", pageBounds)
+	a.add("PAGE-BYTES", "a page of large messages ends early and nothing is lost", "REST-PAGE-3 REST-PAGE-8", pageBytes)
 	a.add("PAGE-ONCE", "what does not move is on exactly one page", "REST-PAGE-5", pageOnce)
 	return a.list
 }
@@ -36,6 +37,37 @@ func pageLimit(t *suite.T, a, b *actor) {
 	page := k.page(a, "")
 	n := len(page.At("messages").List())
 	t.Expect(n <= 50 && n > 0 && page.At("hasMore").Bool(), "a page without limit has %d of 56 events, hasMore %v", n, page.At("hasMore"))
+}
+
+func pageBytes(t *suite.T, a, b *actor) {
+	k := a.group(b)
+	text := strings.Repeat("x", int(t.Env.Limit("contentBytes"))-100)
+	for range 6 {
+		k.send(a, text)
+	}
+	most := int(t.Env.Limit("serverFrameBytes"))
+	for _, path := range []string{k.path("/messages"), k.path("/messages?afterSeq=0"), "/search?conversationId=" + k.id} {
+		seen, cursor := map[int64]bool{}, ""
+		for pages := 0; pages == 0 || cursor != ""; pages++ {
+			join := "?"
+			if strings.Contains(path, "?") {
+				join = "&"
+			}
+			page := a.ok(http.StatusOK, get(path+join+"limit=100&cursor="+cursor))
+			list := page.At("messages").List()
+			t.Expect(len(list) <= 1 || len(page.String()) <= most, "%s: a page of %d messages has %d bytes", path, len(list), len(page.String()))
+			for _, e := range list {
+				seq := e.At("seq").Int()
+				t.Expect(!seen[seq], "%s: message %d is on two pages", path, seq)
+				seen[seq] = true
+			}
+			t.Expect(pages < 20, "%s: the pages do not end", path)
+			cursor = page.At("nextCursor").Text()
+		}
+		for seq := int64(1); seq <= 6; seq++ {
+			t.Expect(seen[seq], "%s: message %d is on no page", path, seq)
+		}
+	}
 }
 
 func pageNext(t *suite.T, a, b *actor) {

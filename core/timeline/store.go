@@ -63,6 +63,7 @@ type Range struct {
 	From, To int64
 	AfterPos int64
 	Limit    int
+	Bytes    int // what the events may take together with their edits and reactions, about; one event at least; 0: no bound
 	Newest   bool
 	Reader   id.User // with the reactions as the reader sees them, unless empty
 	AsOf     int64   // for the Reader: no edit or reaction after this seq; 0 for all
