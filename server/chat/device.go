@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"parley.chat/protocol/rest"
@@ -88,9 +89,13 @@ func (a *app) listDevices(ctx context.Context) error {
 		return err
 	}
 	a.owned = a.owned[:0]
+	wide := 0
+	for _, d := range all {
+		wide = max(wide, columnsOf(nameOf(d)))
+	}
 	for i, d := range all {
 		a.owned = append(a.owned, d.DeviceID)
-		a.screen.print(fmt.Sprintf("%3d  %s", i+1, deviceLine(d)))
+		a.screen.print(fmt.Sprintf("%3d  %s", i+1, deviceLine(d, wide)))
 	}
 	return nil
 }
@@ -107,8 +112,18 @@ func (a *app) removeDevice(ctx context.Context, n int) error {
 	return nil
 }
 
-func deviceLine(d rest.Device) string {
-	line := clean(d.DeviceName) + "  seen " + clock(d.LastSeenAt, time.Now()) + "  " + clean(d.DeviceID)
+// nameOf is the name of a device as it is shown.
+func nameOf(d rest.Device) string {
+	if d.DeviceName == "" {
+		return "(no name)"
+	}
+	return short(clean(d.DeviceName), 60)
+}
+
+// deviceLine is a device on one line; its name takes so many columns.
+func deviceLine(d rest.Device, wide int) string {
+	name := nameOf(d)
+	line := name + strings.Repeat(" ", wide-columnsOf(name)) + "  seen " + fmt.Sprintf("%-12s  ", clock(d.LastSeenAt, time.Now())) + clean(d.DeviceID)
 	if d.IsCurrent {
 		line += "  (this one)"
 	}

@@ -5,6 +5,7 @@ package chat
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -71,7 +72,7 @@ func TestDevice_RemovedByTheNumberThatWasShown(t *testing.T) {
 	o := owning(f,
 		rest.Device{DeviceID: "A", DeviceName: "old\x1bphone"},
 		rest.Device{DeviceID: self.DeviceID, DeviceName: "here", IsCurrent: true},
-		rest.Device{DeviceID: "C", DeviceName: "laptop"},
+		rest.Device{DeviceID: "C"},
 	)
 	step := func(line string, want ...string) {
 		t.Helper()
@@ -82,11 +83,11 @@ func TestDevice_RemovedByTheNumberThatWasShown(t *testing.T) {
 	}
 	usage := "! usage: /devices, which numbers them, then /devices remove N"
 	step("/devices remove 1", usage)
-	seen := "  seen " + clock(0, time.Now()) + "  "
+	seen := fmt.Sprintf("  seen %-12s  ", clock(0, time.Now()))
 	step("/devices",
 		"  1  old\uFFFDphone"+seen+"A",
-		"  2  here"+seen+self.DeviceID+"  (this one)",
-		"  3  laptop"+seen+"C",
+		"  2  here     "+seen+self.DeviceID+"  (this one)",
+		"  3  (no name)"+seen+"C",
 	)
 	step("/devices remove", usage)
 	step("/devices remove x", usage)

@@ -5,6 +5,7 @@ package chat
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"parley.chat/protocol/frame"
@@ -56,11 +57,15 @@ func (a *app) change(ctx context.Context, e frame.Event) {
 	if fresh && a.greeted && begins(e, a.self) {
 		a.introduce(ctx, c)
 	}
+	ownerLeft := c.follow(e)
 	switch {
 	case e.Seq <= c.shown:
 	case a.open == e.ConversationID:
 		c.shown = e.Seq
 		a.screen.print(a.format(c, e))
+		if ownerLeft && c.Membership != "left" {
+			a.succession(ctx, c)
+		}
 	case a.greeted && fresh && e.SenderID != a.self && concerns(e, a.self):
 		a.screen.print("(" + a.title(c) + ") " + a.describe(e))
 	}
@@ -85,7 +90,11 @@ func (a *app) introduce(ctx context.Context, c *conv) {
 func (a *app) ticks(conversationID string) {
 	for _, o := range a.get(conversationID).moved() {
 		if a.plain {
-			a.screen.print(o.tick + " " + short(clean(o.text), 40))
+			line := o.tick + " " + short(clean(o.text), 40)
+			if o.seq >= 0 {
+				line += "  #" + strconv.FormatInt(o.seq, 10)
+			}
+			a.screen.print(line)
 		}
 	}
 }

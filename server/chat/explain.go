@@ -61,10 +61,38 @@ func aboutField(field, wrong string) string {
 		field = "the message"
 	case "deviceName":
 		field = "the name of the device"
-	case "password", "name", "role", "members":
-		field = "the " + field
+	default:
+		field = wordFor(field)
 	}
 	return field + " " + wrong
+}
+
+// wordFor says what a field of the API is called by people.
+func wordFor(field string) string {
+	field, what, _ := strings.Cut(field, ".")
+	switch field {
+	case "password", "name", "role", "members", "description", "draft", "mentions", "emoji", "reason", "text", "visibility", "notifications":
+		return "the " + field
+	case "permissions":
+		return strings.TrimSpace("the permission " + what)
+	case "avatarUrl", "mediaUrl":
+		return "the picture"
+	case "ephemeralTimer":
+		return "the timer"
+	case "slowMode":
+		return "the time of slow mode"
+	case "mutedUntil":
+		return "the time until which it is muted"
+	case "messageId", "messageIds", "targetMessageId", "replyToMessageId":
+		return "the message"
+	case "phoneNumber":
+		return "the phone number"
+	case "registrationToken":
+		return "the registration token"
+	case "q", "query":
+		return "what is searched for"
+	}
+	return field
 }
 
 // unreachable tells an error on the way to the server from what the server said.

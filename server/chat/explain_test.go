@@ -21,7 +21,11 @@ func TestExplain_FieldsAreNamedInWords(t *testing.T) {
 		"a username must be short":            fault.Invalid("username", "must be short"),
 		"the password must be 8 to 256 bytes": fmt.Errorf("x: %w", fault.Invalid("password", "must be 8 to 256 bytes")),
 		"the group has this name already":     fault.Invalid("name", "the group has this name already"),
-		"avatarUrl must be a path":            fault.Invalid("avatarUrl", "must be a path"),
+		"the picture must be a path":          fault.Invalid("avatarUrl", "must be a path"),
+		"the permission pin must be owner":    fault.Invalid("permissions.pin", "must be owner"),
+		"the timer must be 0":                 fault.Invalid("ephemeralTimer", "must be 0"),
+		"what is searched for has no letter":  fault.Invalid("q", "has no letter"),
+		"future must be x":                    fault.Invalid("future", "must be x"),
 		fault.Lookup(fault.Internal).Meaning:  &fault.Error{Code: fault.Internal},
 		"the input ended":                     io.EOF,
 	}

@@ -29,6 +29,7 @@ type conv struct {
 	own      []*outgoing              // of this run, oldest first, bounded
 	shown    int64                    // the highest seq on the screen
 	messages []frame.Event            // the newest that were shown, as they are now
+	owners   map[string]bool          // of those members that were read
 	oldest   int64                    // the lowest seq that /older goes on from, -1 if nothing was shown
 	withheld map[int64]string         // ticks of own messages that pointers pass over, by seq; bounded
 }
@@ -79,7 +80,7 @@ func (m *model) title(c *conv) string {
 func (m *model) get(conversationID string) *conv {
 	c := m.convs[conversationID]
 	if c == nil {
-		c = &conv{receipts: map[string]frame.Receipt{}, shown: -1, oldest: -1, withheld: map[int64]string{}}
+		c = &conv{receipts: map[string]frame.Receipt{}, shown: -1, oldest: -1, owners: map[string]bool{}, withheld: map[int64]string{}}
 		c.ConversationID, c.HeadSeq, c.ReadSeq = conversationID, -1, -1
 		m.convs[conversationID] = c
 	}

@@ -85,6 +85,9 @@ func (a *app) enter(ctx context.Context, s frame.Conversation) error {
 func (a *app) learnReceipts(ctx context.Context, c *conv) error {
 	page, err := a.client.Members(ctx, c.ConversationID, "", 0)
 	for _, m := range page.Members {
+		if m.Role == "owner" {
+			c.owners[m.UserID] = true
+		}
 		a.receipt(frame.Receipt{
 			ConversationID: c.ConversationID, UserID: m.UserID, DeliveredSeq: m.DeliveredSeq, ReadSeq: m.ReadSeq,
 		})

@@ -4,6 +4,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,14 +16,17 @@ import (
 
 // cmdReport reports a message of the open conversation.
 func (a *app) cmdReport(ctx context.Context, args []string) error {
-	m, err := a.find(ctx, args[0], false)
-	if err != nil {
-		return err
-	}
 	reasons := []string{"spam", "harassment", "violence", "sexual", "child_safety", "impersonation", "illegal", "other"}
+	if len(args) < 2 {
+		return errors.New(usage("/report").Error() + "; the reasons are " + strings.Join(reasons, ", "))
+	}
 	reason := strings.ToLower(args[1])
 	if !slices.Contains(reasons, reason) {
 		return fmt.Errorf("no reason %s; they are %s", quoted(args[1]), strings.Join(reasons, ", "))
+	}
+	m, err := a.find(ctx, args[0], false)
+	if err != nil {
+		return err
 	}
 	_, err = a.client.Report(ctx, rest.CreateReport{
 		ConversationID: a.open, MessageIDs: []string{m.MessageID}, Reason: reason, Text: strings.Join(args[2:], " "),

@@ -70,7 +70,7 @@ func messageCommands() []command {
 		{"/react N|last EMOJI", "react to a message", 2, true, (*app).cmdReact},
 		{"/unreact N|last EMOJI", "take your reaction back", 2, true, (*app).cmdUnreact},
 		{"/receipts [N|last]", "who got a message, else the newest", 0, true, (*app).cmdReceipts},
-		{"/report N|last REASON [TEXT]", "tell the moderators", 2, true, (*app).cmdReport},
+		{"/report N|last REASON [TEXT]", "tell the moderators; /report lists the reasons", 0, true, (*app).cmdReport},
 	}
 }
 

@@ -27,6 +27,15 @@ func columns(r rune) int {
 	return 1
 }
 
+// columnsOf is how many columns a clean text takes.
+func columnsOf(s string) int {
+	var n int
+	for _, r := range s {
+		n += columns(r)
+	}
+	return n
+}
+
 // narrow makes a clean text whose runes take one column each, as the line editor counts them: it takes every rune of
 // the prompt for one column.
 func narrow(s string) string {
