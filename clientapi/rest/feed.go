@@ -24,7 +24,7 @@ type Tickets interface {
 // FeedRoutes is the part of the table that serves sync: long poll, event stream and the socket's upgrade.
 func FeedRoutes(f *feed.Feed, reg feed.Registry, door *session.Door, auth Authenticator, tickets Tickets) []Route {
 	return []Route{
-		{Method: "GET", Path: "/api/v1/sync", Auth: true, Status: 200, Timeout: maxPoll*time.Millisecond + defaultTimeout, Handle: func(c *Call) (any, error) {
+		{Method: "GET", Path: "/api/v1/sync", Auth: true, Waits: true, Status: 200, Timeout: maxPoll*time.Millisecond + defaultTimeout, Handle: func(c *Call) (any, error) {
 			q := c.Query()
 			cursor, timeout := q.String("cursor", maxCursor), q.Int("timeout", 0, 0, maxPoll)
 			if err := q.Err(); err != nil {
@@ -36,7 +36,7 @@ func FeedRoutes(f *feed.Feed, reg feed.Registry, door *session.Door, auth Authen
 			}
 			return page.Sync, nil
 		}},
-		{Method: "GET", Path: "/api/v1/events", Auth: true, Stream: func(c *Call, w http.ResponseWriter) error {
+		{Method: "GET", Path: "/api/v1/events", Auth: true, Waits: true, Stream: func(c *Call, w http.ResponseWriter) error {
 			q := c.Query()
 			cursor := q.String("cursor", maxCursor)
 			if err := q.Err(); err != nil {

@@ -27,6 +27,7 @@ type Config struct {
 	Metrics        prometheus.Registerer // nil: nothing is measured
 	TrustedProxies []netip.Prefix        // peers whose X-Forwarded-For is believed
 	Lookups        *op.Lookups           // bounds routes that tell who exists; nil: nobody is limited
+	AtOnce         int                   // requests of one user under way, and of one address without a user; 0: no bound
 	Away           func(error) bool      // errors that mean unavailable instead of internal; may be nil
 }
 
@@ -34,6 +35,7 @@ type door struct {
 	Config
 	router  *chi.Mux
 	seconds *prometheus.HistogramVec
+	busy    busy
 }
 
 // New makes the handler of all routes. It panics on a malformed route table, which is a mistake of the program.

@@ -28,6 +28,8 @@ type Route struct {
 	Timeout time.Duration
 	// Lookup marks routes that tell who exists.
 	Lookup bool
+	// Waits marks routes that a device keeps open: they are bounded by device.
+	Waits bool
 }
 
 // Handle answers a request with a value that is sent as JSON, or with a fault. Make it with Body if there is a body.
@@ -59,6 +61,7 @@ type Call struct {
 	w      *recorder
 	status int
 	names  int // users the request asked about
+	leave  func()
 }
 
 // Context ends when the client goes away or the route's time is over.
@@ -94,6 +97,11 @@ func (d *door) serve(rt Route) http.HandlerFunc {
 		defer cancel()
 		rec := w.(*recorder)
 		c := &Call{Client: rec.client, r: r.WithContext(ctx), w: rec, status: rt.Status}
+		defer func() {
+			if c.leave != nil {
+				c.leave()
+			}
+		}()
 		out, err := d.run(rt, c)
 		switch {
 		case err != nil:
@@ -106,6 +114,10 @@ func (d *door) serve(rt Route) http.HandlerFunc {
 
 func (d *door) run(rt Route, c *Call) (any, error) {
 	if err := d.authenticate(rt, c); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.leave, err = d.occupy(rt, c); err != nil {
 		return nil, err
 	}
 	if rt.Stream != nil {

@@ -56,7 +56,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		accounts.Export, conversations.ExportPersonal, moderation.Export, conversations.Export))...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.polls, h.door, accounts, accounts)...)
 	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway,
-		Lookups: h.lookups(), TrustedProxies: h.proxies(),
+		Lookups: h.lookups(), AtOnce: h.cfg.Limits.RequestsAtOnce, TrustedProxies: h.proxies(),
 	})
 
 	mux := http.NewServeMux()

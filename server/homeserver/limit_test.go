@@ -170,7 +170,7 @@ func TestLimits_DiscoveryTellsThem(t *testing.T) {
 	var d rest.Discovery
 	check(t, json.NewDecoder(res.Body).Decode(&d))
 	for name, want := range map[string]int64{
-		"messagesPerMinute": 200, "groupMessagesPerMinute": 30, "newcomerConversations": 10, "conversationsPerDay": 500, "lookupsPerMinute": 120, "searchesPerMinute": 120,
+		"messagesPerMinute": 200, "groupMessagesPerMinute": 30, "newcomerConversations": 10, "conversationsPerDay": 500, "lookupsPerMinute": 120, "searchesPerMinute": 30,
 	} {
 		if d.Limits[name] != want {
 			t.Errorf("%s is %d, want %d", name, d.Limits[name], want)
