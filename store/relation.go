@@ -149,13 +149,19 @@ const selectReactions = `
 
 // sight are the arguments of selectFacts for a reader.
 func sight(r timeline.Range) []any {
-	asOf, low, high := cmp.Or(r.AsOf, int64(id.MaxSeq)), make([]int64, len(r.Withheld)), make([]int64, len(r.Withheld))
-	for i, w := range r.Withheld {
+	low, high := ends(r.Withheld)
+	return []any{string(r.Reader), cmp.Or(r.AsOf, int64(id.MaxSeq)), low, high}
+}
+
+// ends are the ends of spans; one that is open has none above.
+func ends(spans []timeline.Span) (low, high []int64) {
+	low, high = make([]int64, len(spans)), make([]int64, len(spans))
+	for i, w := range spans {
 		if low[i], high[i] = w.From, w.To; w.To < 0 {
 			high[i] = id.MaxSeq
 		}
 	}
-	return []any{string(r.Reader), asOf, low, high}
+	return low, high
 }
 
 // scanFacts reads a row of selectFacts.
@@ -251,10 +257,13 @@ func (s *Store) Written(ctx context.Context, n id.Shard, conv int64, author id.U
 }
 
 // Mentions implements feed.Log.
-func (s *Store) Mentions(ctx context.Context, n id.Shard, conv int64, u id.User, after int64) (int64, error) {
+func (s *Store) Mentions(ctx context.Context, n id.Shard, conv int64, u id.User, after int64, but []timeline.Span) (int64, error) {
 	var count int64
+	low, high := ends(but)
 	err := s.pool(n).QueryRow(ctx, fmt.Sprintf(`SELECT count(DISTINCT seq) FROM mentions_s%[1]d
-		WHERE shard = %[1]d AND conv = $1 AND user_id IN ($2, '') AND seq > $3`, n), conv, string(u), after).Scan(&count)
+		WHERE shard = %[1]d AND conv = $1 AND user_id IN ($2, '') AND seq > $3
+		  AND NOT EXISTS (SELECT 1 FROM unnest($4::bigint[], $5::bigint[]) AS w(low, high) WHERE seq BETWEEN low AND high)`, n),
+		conv, string(u), after, low, high).Scan(&count)
 	if err != nil {
 		return 0, fmt.Errorf("count mentions: %w", err)
 	}

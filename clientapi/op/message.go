@@ -136,15 +136,11 @@ func (o *Conversations) checkReply(ctx context.Context, c Caller, in frame.Send)
 	if in.ReplyToMessageID == "" {
 		return nil
 	}
-	m, err := id.ParseMessage(in.ReplyToMessageID)
-	if err != nil {
+	if _, err := id.ParseMessage(in.ReplyToMessageID); err != nil {
 		return fault.Invalid("replyToMessageId", "is not a message id")
 	}
-	v, err := o.visible(ctx, c, in.ConversationID)
-	if err != nil {
-		return err
-	}
-	return o.Timeline.Check(ctx, v.State.ID, c.User, m)
+	_, _, err := o.aboutMessage(ctx, c, in.ConversationID, in.ReplyToMessageID)
+	return err
 }
 
 // Receive moves the caller's pointers up to a message. Faults: invalid_field, unknown_conversation, unknown_message, unavailable.

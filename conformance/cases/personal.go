@@ -27,12 +27,13 @@ func personal() []*suite.Case {
 	a.add("BLOCK-LIST", "blocks are idempotent and answer alike for anybody", "BLOCK-PUT-1", blockList, fresh)
 	a.add("BLOCK-SILENT", "the blocker hears nothing, the blocked one notices nothing", "BLOCK-SEND-1 BLOCK-SILENT-1 BLOCK-PAGE-1 BLOCK-SIGNAL-1", blockSilent, fresh)
 	a.add("BLOCK-SIGHT", "no way of reading shows what a blocked one did to messages", "BLOCK-SIGHT-1", sightBlocked, fresh)
+	a.add("BLOCK-POINTERS", "the blocker's pointers do not tell of the block", "BLOCK-SIGNAL-2", blockPointers, fresh)
 	a.add("BLOCK-GROUP", "groups of both go on, and new ones are refused", "BLOCK-GROUP-1 BLOCK-ADD-1", blockGroup, fresh)
-	a.add("REQUEST-ASK", "a stranger's conversation is a request without text", "REQUEST-SHOW-1 REQUEST-LIVE-1 REQUEST-SYNC-1 REQUEST-SILENT-1", requestAsk, fresh)
+	a.add("REQUEST-ASK", "a stranger's conversation is a request without text", "REQUEST-SHOW-1 REQUEST-SHOW-2 REQUEST-LIVE-1 REQUEST-SYNC-1 REQUEST-SILENT-1", requestAsk, fresh)
 	a.add("REQUEST-ANSWER", "a request is declined, accepted, or answered by writing", "REQUEST-ACCEPT-1 REQUEST-DECLINE-1 REQUEST-DECLINE-2", requestAnswer, fresh)
 	a.add("REQUEST-ADD", "who may not add is told cannot_add", "REQUEST-ADD-1", requestAdd, fresh)
 	a.add("STAR-LIST", "starred messages are listed as they are now", "STAR-PUT-1 STAR-LIST-1", starList, fresh)
-	a.add("HIDE-OWN", "a message deleted for one user is there for the other", "HIDE-MESSAGE-1 HIDE-SYNC-1 HIDE-PREVIEW-1", hideOwn)
+	a.add("HIDE-OWN", "a message deleted for one user is there for the other", "HIDE-MESSAGE-1 HIDE-MESSAGE-2 HIDE-SYNC-1 HIDE-PREVIEW-1", hideOwn)
 	return a.list
 }
 
@@ -253,6 +254,9 @@ func requestAsk(t *suite.T, a, b *actor) {
 	page := a.ok(http.StatusOK, get("/sync?cursor="+cursor))
 	list := page.At("conversations").List()
 	t.Expect(len(page.At("messages").List()) == 0 && len(list) == 1 && list[0].At("gap", "beforeSeq").Int() == 3, "by sync: %v", page)
+	found := a.ok(http.StatusOK, get("/search"))
+	t.Expect(!strings.Contains(found.String(), k.id), "a search finds %v", found)
+	t.Expect(c.At("mentionCount").Int() == 0, "the request mentions %v", c)
 	t.Expect(len(k.between(a, 0, client.Missing)) == 2, "who opens the request does not see it")
 	k.got(a, ack, "read")
 	t.Expect(k.newest(b).At("status").Text() == "sent", "who asks sees %v", k.newest(b).At("status"))
@@ -321,4 +325,6 @@ func hideOwn(t *suite.T, a, b *actor) {
 	t.Expect(e.At("messageId").Text() == m && e.At("deletedAt").Exists() && !e.At("content").Exists(), "the user sees %v", e)
 	t.Expect(k.see(a).At("lastMessage", "content").Text() == "kept", "the preview is %v", k.see(a).At("lastMessage"))
 	t.Expect(k.newest(b).At("content").Text() == "hidden", "the other one sees %v", k.newest(b))
+	must(t, k.reword(b, m, "zephyr"), "editing")
+	k.hidesFrom(a, m, "zephyr")
 }

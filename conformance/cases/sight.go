@@ -48,3 +48,26 @@ func sightBlocked(t *suite.T, a, b *actor) {
 		k.hidesFrom(a, one, `"emoji"`)
 	}
 }
+
+func blockPointers(t *suite.T, a, b *actor) {
+	k := a.direct(b)
+	shown := func(want int64) {
+		for _, m := range b.ok(http.StatusOK, get(k.path("/members"))).At("members").List() {
+			if m.At("userId").Text() == a.id {
+				t.Expect(int64(m.At("readSeq").Int()) == want && int64(m.At("deliveredSeq").Int()) == want, "the blocked one sees %v, want %d", m, want)
+			}
+		}
+	}
+	a.shut(b)
+	k.send(b, "one")
+	shown(0)
+	k.send(a, "two")
+	shown(2)
+	kept := k.send(b, "three")
+	k.got(a, kept, "read")
+	a.done("DELETE", "/users/me/blocks/"+b.id)
+	shown(2)
+	last := k.send(b, "four")
+	k.got(a, last, "read")
+	shown(4)
+}

@@ -5,6 +5,7 @@ package account
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
@@ -94,6 +95,31 @@ func (p *People) HiddenAt(ctx context.Context, u id.User, c id.Conversation, mes
 			return nil, err
 		}
 		out[it.Key[len(c)+1:]] = s.Since
+	}
+	return out, nil
+}
+
+// HiddenSeqs lists the seqs of all messages of a conversation that the user deleted for himself alone.
+func (p *People) HiddenSeqs(ctx context.Context, u id.User, c id.Conversation) ([]int64, error) {
+	one, err := p.Person(ctx, u)
+	if err != nil || one.Hidden == 0 {
+		return nil, err
+	}
+	items, err := p.store.ListItems(ctx, u, KindHidden, MessageKey(c, ""), limits[KindHidden])
+	if err != nil {
+		return nil, err
+	}
+	var out []int64
+	for _, it := range items {
+		message, ok := strings.CutPrefix(it.Key, MessageKey(c, ""))
+		if !ok {
+			break
+		}
+		m, err := id.ParseMessage(message)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m.Seq())
 	}
 	return out, nil
 }

@@ -135,7 +135,7 @@ func (w *world) SeqAt(_ context.Context, n id.Shard, conv, pos, low, _ int64) (i
 	return low, nil
 }
 
-func (w *world) Mentions(context.Context, id.Shard, int64, id.User, int64) (int64, error) {
+func (w *world) Mentions(context.Context, id.Shard, int64, id.User, int64, []timeline.Span) (int64, error) {
 	return 0, nil
 }
 

@@ -21,8 +21,8 @@ type Log interface {
 	Events(ctx context.Context, n id.Shard, conv int64, r timeline.Range) ([]*conversation.Event, error)
 	// SeqAt finds the last seq of the conversation at or before pos; low is at or before it, high after it.
 	SeqAt(ctx context.Context, n id.Shard, conv, pos, low, high int64) (int64, error)
-	// Mentions counts the messages after a seq that mention u, or all.
-	Mentions(ctx context.Context, n id.Shard, conv int64, u id.User, after int64) (int64, error)
+	// Mentions counts the messages after a seq that mention u, or all, but for those within spans.
+	Mentions(ctx context.Context, n id.Shard, conv int64, u id.User, after int64, but []timeline.Span) (int64, error)
 	// Edits lists the edits of the message at seq, oldest first.
 	Edits(ctx context.Context, n id.Shard, conv, seq int64) ([]*conversation.Event, error)
 	// Reactors lists who put which emoji on the message at seq, in the order of the events.

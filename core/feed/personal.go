@@ -21,6 +21,8 @@ type People interface {
 	DataSince(ctx context.Context, u id.User, since int64, limit, size int) (items []frame.AccountData, upto int64, reset, more bool, err error)
 	// HiddenAt tells when the user deleted which of the messages for himself alone.
 	HiddenAt(ctx context.Context, u id.User, c id.Conversation, messages []string) (map[string]int64, error)
+	// HiddenSeqs lists the seqs of all messages of a conversation that the user deleted for himself alone.
+	HiddenSeqs(ctx context.Context, u id.User, c id.Conversation) ([]int64, error)
 }
 
 // WithheldBlocked is why the reader does not get the content of a record: its sender was blocked then.

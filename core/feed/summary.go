@@ -4,6 +4,7 @@ package feed
 
 import (
 	"context"
+	"slices"
 
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
@@ -16,12 +17,34 @@ import (
 func (f *Feed) Summary(ctx context.Context, v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) (frame.Conversation, error) {
 	out, err := f.summary(v, u, pointers)
 	if p := pointers[u]; err == nil && out.Membership == conversation.Joined && p.Mentioned > p.Read {
-		out.MentionCount, err = f.Log.Mentions(ctx, v.Shard, v.Conv, u, p.Read)
-		if err != nil {
-			err = away(err)
-		}
+		out.MentionCount, err = f.mentions(ctx, v, u, p)
 	}
 	return out, err
+}
+
+// mentions counts the unread messages that mention u and that u gets: those of a request are none.
+func (f *Feed) mentions(ctx context.Context, v timeline.View, u id.User, p timeline.Pointer) (int64, error) {
+	var but []timeline.Span
+	if p.Prefs != nil {
+		if p.Prefs.Consent != "" {
+			return 0, nil
+		}
+		but = slices.Clip(p.Prefs.Withheld)
+	}
+	if f.People != nil {
+		hidden, err := f.People.HiddenSeqs(ctx, u, v.State.ID)
+		if err != nil {
+			return 0, away(err)
+		}
+		for _, seq := range hidden {
+			but = append(but, timeline.Span{From: seq, To: seq})
+		}
+	}
+	count, err := f.Log.Mentions(ctx, v.Shard, v.Conv, u, p.Read, but)
+	if err != nil {
+		return 0, away(err)
+	}
+	return count, nil
 }
 
 func (f *Feed) summary(v timeline.View, u id.User, pointers map[id.User]timeline.Pointer) (frame.Conversation, error) {

@@ -104,10 +104,14 @@ func (p Pointer) Top(head int64) int64 {
 // spoke is the pointer of who sent the entry: sending is reading, and agreeing.
 func (p Pointer) spoke(seq, count int64) Pointer {
 	p.Delivered, p.Read, p.ReadCount = seq, seq, count
-	if p.Prefs != nil && (p.Prefs.MarkedUnread || p.Prefs.Consent != "") {
+	if p.Prefs != nil && (p.Prefs.MarkedUnread || p.Prefs.Consent != "" || p.Prefs.Shown != nil) {
 		next := *p.Prefs
 		next.MarkedUnread = false
 		p.Prefs = next.With(View{}, p, (*Prefs).Accept)
+		p.Prefs.Shown = nil
+		if p.Prefs.mute() { // Others see that this was sent, and so that what came before was there.
+			p.Prefs.Shown = &Shown{Delivered: seq, Read: seq}
+		}
 	}
 	return p
 }
@@ -143,10 +147,10 @@ func (p *Prefs) With(v View, at Pointer, change func(*Prefs)) *Prefs {
 		next.Withheld = closed(next.Withheld, v.Head)
 	}
 	switch {
-	case !next.mute():
-		next.Shown = nil
-	case next.Shown == nil:
+	case next.mute() && next.Shown == nil:
 		next.Shown = &Shown{Delivered: at.Delivered, Read: at.Read}
+	case !next.mute() && p.mute() && !was: // That a block ended is not to be seen: the pointers stay until they move.
+		next.Shown = nil
 	}
 	return &next
 }
@@ -268,7 +272,7 @@ func (c *conv) settle(p *pending, gen uint64) (changed bool, err error) {
 
 // setPrefs puts prefs in place; they are written and told with the next receipts. The caller holds shard.mu.
 func (c *conv) setPrefs(p *pointer, next *Prefs) {
-	p.unmuted = p.unmuted || p.Prefs.mute() && !next.mute()
+	p.unmuted = p.unmuted || p.Prefs.mute() && !next.mute() && next.Shown == nil
 	p.Prefs, p.newPrefs = next, true
 	c.shard.moved[c] = struct{}{}
 }

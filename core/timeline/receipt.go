@@ -120,6 +120,11 @@ func (c *conv) advance(u id.User, ref Ref, read bool) bool {
 	if isDelivered {
 		p.Delivered, p.moved.delivered = ref.Seq, &ref
 	}
+	if p.Prefs != nil && p.Prefs.Shown != nil && !p.Prefs.mute() {
+		next := *p.Prefs
+		next.Shown = nil
+		p.Prefs, p.newPrefs = &next, true
+	}
 	if isRead {
 		p.Read, p.ReadCount, p.moved.read = ref.Seq, ref.Count, &ref
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"parley.chat/internal/testenv"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/rest"
 )
 
@@ -126,4 +128,105 @@ func TestSight_WhatIsDeletedForMeIsSeenByNoWay(t *testing.T) {
 	if raw := waysToSee(t, bob, conv, m)["/search"]; !strings.Contains(raw, "zephyr three") {
 		t.Errorf("bob finds %s", raw)
 	}
+}
+
+func TestSight_OnlyMessagesAreRepliedToStarredAndHidden(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	us := srv.Users(t, "alice", "bob")
+	alice := us[0]
+	conv := alice.Group("Team", us[1])
+	edit(alice, conv, alice.Post(conv, "early").MessageID, "late")
+	var page rest.Messages
+	alice.Do("GET", "/conversations/"+conv+"/messages", nil, &page)
+	for _, e := range page.Messages {
+		if e.Type == frame.TypeMessage {
+			continue
+		}
+		about, reply := "/conversations/"+conv+"/messages/"+e.MessageID, testenv.Text(conv, "a reply")
+		reply.ReplyToMessageID = e.MessageID
+		alice.Refused(fault.UnknownMessage, "POST", "/conversations/"+conv+"/messages", reply)
+		alice.Refused(fault.UnknownMessage, "PUT", about+"/star", nil)
+		alice.Refused(fault.UnknownMessage, "DELETE", about+"?for=me", nil)
+	}
+	if len(page.Messages) != 3 {
+		t.Errorf("%d entries, want 3", len(page.Messages))
+	}
+}
+
+func TestSight_MentionsThatOneDoesNotGetAreNotCounted(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	us := srv.Users(t, "alice", "bob")
+	alice, bob := us[0], us[1]
+	mention := func(conv string) frame.Ack {
+		in := testenv.Text(conv, "you")
+		in.Mentions = []string{alice.ID}
+		var ack frame.Ack
+		bob.Do("POST", "/conversations/"+conv+"/messages", in, &ack)
+		return ack
+	}
+	want := func(conv string, n int64) {
+		t.Helper()
+		if c := alice.Get(conv); c.MentionCount != n {
+			t.Errorf("mentionCount is %d, want %d", c.MentionCount, n)
+		}
+	}
+	group, direct := alice.Group("Team", bob), alice.Direct(bob)
+	mention(group)
+	m := mention(group)
+	want(group, 2)
+	alice.Do("DELETE", "/conversations/"+group+"/messages/"+m.MessageID+"?for=me", nil, nil)
+	want(group, 1)
+	mention(direct)
+	alice.Do("PUT", "/users/me/blocks/"+bob.ID, nil, nil)
+	mention(direct)
+	want(direct, 1)
+	alice.Do("DELETE", "/users/me/blocks/"+bob.ID, nil, nil)
+	want(direct, 1)
+	alice.Do("PUT", "/users/me/settings", `{"whoMayMessage":"contacts"}`, nil)
+	bob = srv.User(t, "carol")
+	request := bob.Direct(alice)
+	mention(request)
+	want(request, 0)
+	wantNowhere(t, "before the answer", map[string]string{"/search": strings.Join(found(t, alice, "conversationId="+request), " ")}, "you")
+}
+
+func TestSight_PointersOfABlockerDoNotTell(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	us := srv.Users(t, "alice", "bob")
+	alice, bob := us[0], us[1]
+	conv := alice.Direct(bob)
+	pointers := func() (delivered, read int64) {
+		var list rest.Members
+		bob.Do("GET", "/conversations/"+conv+"/members", nil, &list)
+		for _, m := range list.Members {
+			if m.UserID == alice.ID {
+				delivered, read = m.DeliveredSeq, m.ReadSeq
+			}
+		}
+		return delivered, read
+	}
+	want := func(when string, seq int64) {
+		t.Helper()
+		if d, r := pointers(); d != seq || r != seq {
+			t.Errorf("%s, bob sees %d %d, want %d", when, d, r, seq)
+		}
+	}
+	bob.Post(conv, "one")
+	alice.Do("PUT", "/users/me/blocks/"+bob.ID, nil, nil)
+	kept := bob.Post(conv, "two")
+	want("while blocked", 0)
+	alice.Post(conv, "three")
+	want("after the blocker sent", 3)
+	kept = bob.Post(conv, "four")
+	alice.Do("POST", "/conversations/"+conv+"/receipts", rest.Acknowledge{MessageID: kept.MessageID, Status: "read"}, nil)
+	want("after the blocker read", 3)
+	alice.Do("DELETE", "/users/me/blocks/"+bob.ID, nil, nil)
+	alice.Do("PUT", "/conversations/"+conv+"/settings", `{"isPinned":true}`, nil)
+	want("once unblocked", 3)
+	last := bob.Post(conv, "five")
+	alice.Do("POST", "/conversations/"+conv+"/receipts", rest.Acknowledge{MessageID: last.MessageID, Status: "read"}, nil)
+	want("after reading again", 5)
 }
