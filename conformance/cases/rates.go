@@ -126,5 +126,6 @@ func rateLookup(t *suite.T, a, b *actor) {
 	n, res := until429(t, most, func() *client.Response { return a.once(get("/users/" + b.id)) })
 	t.Expect(n >= most-2, "%d lookups pass, the rate is %d", n+2, most)
 	wantCode(t, a.once(post("/conversations", object{"type": "group", "members": []string{b.id}})), "rate_limited", "adding beyond the rate")
+	wantCode(t, a.once(get("/users/"+b.id+"/presence")), "rate_limited", "presence beyond the rate")
 	t.Expect(res.At("retryAfterMs").Int() > 0, "retryAfterMs is %v", res.At("retryAfterMs"))
 }

@@ -161,6 +161,22 @@ func TestLimits_LookingForNamesIsBounded(t *testing.T) {
 	bob.Do("GET", "/users/"+alice.ID, nil, nil)
 }
 
+func TestLimits_AllWaysToAskWhoExistsShareOneAllowance(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, limited(config.Limits{LookupsPerMinute: 3}))
+	us := srv.Users(t, "alice", "bob")
+	alice, bob := us[0], us[1]
+	conv := alice.Group("", bob)
+	alice.Refused(fault.UnknownUser, "GET", "/users/nobody@localhost/presence", nil)
+	alice.Refused(fault.UnknownUser, "PUT", "/conversations/"+conv+"/bans/nobody@localhost", nil)
+	alice.Refused(fault.UnknownUser, "GET", "/users/nobody@localhost/presence", nil)
+	wantLimited(t, alice.Refused(fault.RateLimited, "PUT", "/conversations/"+conv+"/bans/nobody@localhost", nil), time.Minute)
+	alice.Refused(fault.RateLimited, "GET", "/users/nobody@localhost/presence", nil)
+	alice.Refused(fault.RateLimited, "DELETE", "/conversations/"+conv+"/subscribers/nobody@localhost?ban=true", nil)
+	alice.Refused(fault.RateLimited, "POST", "/conversations/"+conv+"/subscribers", rest.AddSubscribers{UserIDs: []string{"nobody@localhost"}})
+	bob.Do("GET", "/users/"+alice.ID, nil, nil)
+}
+
 func TestLimits_DiscoveryTellsThem(t *testing.T) {
 	t.Parallel()
 	srv := testenv.Start(t, limited(config.Default().Limits))
