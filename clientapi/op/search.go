@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"parley.chat/core/conversation"
@@ -36,12 +37,14 @@ type Search struct {
 func (o *Conversations) Search(ctx context.Context, c Caller, in Search) (rest.Found, error) {
 	out := rest.Found{Messages: []frame.Event{}}
 	q, err := in.query(c)
-	if err == nil {
-		err = o.Searches.take(c)
-	}
 	if err != nil {
 		return out, err
 	}
+	end, err := o.Searches.begin(c)
+	if err != nil {
+		return out, err
+	}
+	defer end()
 	list, err := o.candidates(ctx, c, in.ConversationID, q.Text != nil)
 	if err != nil {
 		return out, err
@@ -190,14 +193,45 @@ type Searches struct {
 	now     func() time.Time
 	most    int
 	counter *limit.Counter
+
+	mu   sync.Mutex
+	open map[id.User]int
 }
+
+// searchesAtOnce bounds the searches of one user at a time: they cost the database more than anything else.
+const searchesAtOnce = 2
 
 // NewSearches makes the limit of a minute, 0 for none. now nil is time.Now.
 func NewSearches(most int, now func() time.Time) *Searches {
 	if now == nil {
 		now = time.Now
 	}
-	return &Searches{now: now, most: most, counter: limit.NewCounter(limit.Rate{Count: most, Per: time.Minute}, 0)}
+	return &Searches{open: map[id.User]int{}, now: now, most: most, counter: limit.NewCounter(limit.Rate{Count: most, Per: time.Minute}, 0)}
+}
+
+// begin spends one search of the caller, who calls end after it. Faults: rate_limited.
+func (l *Searches) begin(c Caller) (end func(), err error) {
+	if l == nil || l.most <= 0 {
+		return func() {}, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[c.User] >= searchesAtOnce {
+		return nil, limit.Refusal(time.Second, fmt.Sprintf("at most %d searches at a time", searchesAtOnce))
+	}
+	if err := l.take(c); err != nil {
+		return nil, err
+	}
+	l.open[c.User]++
+	return func() { l.end(c.User) }, nil
+}
+
+func (l *Searches) end(u id.User) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[u]--; l.open[u] == 0 {
+		delete(l.open, u)
+	}
 }
 
 // take spends one search of the caller. Faults: rate_limited. spec: SEARCH-RATE-1
