@@ -107,6 +107,7 @@ func (a *app) update(ctx context.Context, u sdk.Update) {
 		a.expired(u)
 	case sdk.Receipt:
 		a.receipt(u.Receipt)
+		a.prove(ctx, u.Receipt, time.Now())
 		a.ticks(u.ConversationID)
 	case sdk.Acked:
 		if o := a.get(u.ConversationID).find(u.TempID); o != nil {

@@ -27,7 +27,7 @@ func (a *app) mentions(text string) []string {
 		who := frame.MentionAll
 		if name != who {
 			user, err := a.userID(name)
-			if _, member := c.receipts[user]; err != nil || !member {
+			if _, member := c.receipts[user]; err != nil || !member || c.gone[user] {
 				continue
 			}
 			who = user

@@ -29,6 +29,7 @@ type conv struct {
 	own      []*outgoing              // of this run, oldest first, bounded
 	shown    int64                    // the highest seq on the screen
 	messages []frame.Event            // the newest that were shown, as they are now
+	gone     map[string]bool          // of those users whose receipts are known, who is no member any more
 	owners   map[string]bool          // of those members that were read
 	oldest   int64                    // the lowest seq that /older goes on from, -1 if nothing was shown
 	withheld map[int64]string         // ticks of own messages that pointers pass over, by seq; bounded
@@ -39,6 +40,8 @@ type outgoing struct {
 	tempID, text string
 	seq          int64 // -1 while queued
 	tick         string
+	at           time.Time // when it was typed
+	proved       bool      // it is known whether the peer got it
 }
 
 // The ticks of a message.
@@ -80,7 +83,7 @@ func (m *model) title(c *conv) string {
 func (m *model) get(conversationID string) *conv {
 	c := m.convs[conversationID]
 	if c == nil {
-		c = &conv{receipts: map[string]frame.Receipt{}, shown: -1, oldest: -1, owners: map[string]bool{}, withheld: map[int64]string{}}
+		c = &conv{receipts: map[string]frame.Receipt{}, shown: -1, oldest: -1, owners: map[string]bool{}, gone: map[string]bool{}, withheld: map[int64]string{}}
 		c.ConversationID, c.HeadSeq, c.ReadSeq = conversationID, -1, -1
 		m.convs[conversationID] = c
 	}
@@ -201,7 +204,7 @@ func (m *model) preferred(p frame.Prefs) {
 
 // sending notes an own message.
 func (c *conv) sending(tempID, text string) *outgoing {
-	o := &outgoing{tempID: tempID, text: text, seq: -1, tick: tickQueued}
+	o := &outgoing{tempID: tempID, text: text, seq: -1, tick: tickQueued, at: time.Now()}
 	c.own = append(c.own, o)
 	if len(c.own) > maxOwn {
 		c.own = slices.Delete(c.own, 0, 1)

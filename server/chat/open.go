@@ -88,6 +88,7 @@ func (a *app) learnReceipts(ctx context.Context, c *conv) error {
 		if m.Role == "owner" {
 			c.owners[m.UserID] = true
 		}
+		delete(c.gone, m.UserID)
 		a.receipt(frame.Receipt{
 			ConversationID: c.ConversationID, UserID: m.UserID, DeliveredSeq: m.DeliveredSeq, ReadSeq: m.ReadSeq,
 		})

@@ -43,6 +43,7 @@ func (c *conv) follow(e frame.Event) (ownerLeft bool) {
 
 // with takes in a new member, of whom nothing is known.
 func (c *conv) with(user string) {
+	delete(c.gone, user)
 	if _, known := c.receipts[user]; !known {
 		c.receipts[user] = frame.Receipt{ConversationID: c.ConversationID, UserID: user, DeliveredSeq: -1, ReadSeq: -1}
 	}
@@ -52,7 +53,7 @@ func (c *conv) with(user string) {
 func (c *conv) without(user string) (owned bool) {
 	owned = c.owners[user]
 	delete(c.owners, user)
-	delete(c.receipts, user)
+	c.gone[user] = true // How far they got stays true of older messages.
 	return owned
 }
 

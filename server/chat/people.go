@@ -70,8 +70,8 @@ func (a *app) choose(ctx context.Context, typed string) (string, error) {
 	found := a.called(typed)
 	switch len(found) {
 	case 0:
-		if a.waits(typed) {
-			return "", fmt.Errorf("%s asks for a conversation that you did not accept: /inbox", clean(typed))
+		if why := a.waits(typed); why != "" {
+			return "", errors.New(why)
 		}
 		return "", fmt.Errorf("no conversation %s: /list shows them, /dm NAME begins one", quoted(typed))
 	case 1:
@@ -101,13 +101,17 @@ func (m *model) named(c *conv, name string) bool {
 	return slices.ContainsFunc(names, func(s string) bool { return s != "" && strings.EqualFold(s, name) })
 }
 
-// waits tells whether a conversation of this name was asked for and not accepted.
-func (m *model) waits(name string) bool {
+// waits tells why a conversation of this name is not there: it was asked for and not accepted.
+func (m *model) waits(name string) string {
 	name = strings.TrimPrefix(name, "@")
 	for _, c := range m.convs {
-		if (c.IsRequest || c.IsHidden) && m.named(c, name) {
-			return true
+		switch {
+		case !m.named(c, name):
+		case c.IsHidden:
+			return "you declined to talk with " + m.title(c) + "; /inbox shows who asks now"
+		case c.IsRequest:
+			return m.title(c) + " asks for a conversation that you did not accept: /inbox"
 		}
 	}
-	return false
+	return ""
 }

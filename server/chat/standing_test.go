@@ -93,6 +93,41 @@ func TestTicks_RecordsKnowWhatPointersPassOver(t *testing.T) {
 	}
 }
 
+func TestTicks_PointersOverSeveralMessagesAreProved(t *testing.T) {
+	f := sdktest.New(t)
+	a, p := ready(t, f)
+	c, err := a.client.CreateDirect(t.Context(), "bob@x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := a.learn(c)
+	for i, text := range []string{"while blocked", "afterwards"} {
+		e := f.Say(c.ConversationID, "alice@x", text)
+		k.sending(text, text).seq = e.Seq
+		if i == 0 {
+			f.Withhold(c.ConversationID, e.Seq)
+		}
+	}
+	k.moved()
+	read := sdk.Receipt{Receipt: frame.Receipt{ConversationID: c.ConversationID, UserID: "bob@x", DeliveredSeq: 2, ReadSeq: 2}}
+	a.all(read, read)
+	if d := cmp.Diff([]string{"✓✓ read afterwards  #2"}, p.took()); d != "" {
+		t.Error(d)
+	}
+	if n := f.Called("GET messages"); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+	late := k.sending("late", "late")
+	late.seq = f.Say(c.ConversationID, "alice@x", "late").Seq
+	f.Withhold(c.ConversationID, late.seq)
+	late.at = late.at.Add(-time.Minute)
+	read.ReadSeq = late.seq
+	a.all(read)
+	if late.tick == tickRead {
+		t.Error("a late receipt is believed")
+	}
+}
+
 func TestRequest_IsToldOnceAndStandsInTheInboxOnly(t *testing.T) {
 	f := sdktest.New(t)
 	a, p := ready(t, f)
@@ -117,7 +152,7 @@ func TestRequest_IsToldOnceAndStandsInTheInboxOnly(t *testing.T) {
 	refused := "! dave asks for a conversation that you did not accept: /inbox"
 	for _, step := range [][2]string{
 		{"/list", "No conversations yet: /dm NAME begins one."}, {"/open dave", refused}, {"/inbox", "  1  dave asks for a conversation"},
-		{"/inbox decline 1", "declined: dave is not told"}, {"/open dave", refused}, {"/open 1", `! no conversation "1": /list shows them, /dm NAME begins one`},
+		{"/inbox decline 1", "declined: dave is not told"}, {"/open dave", "! you declined to talk with dave; /inbox shows who asks now"}, {"/open 1", `! no conversation "1": /list shows them, /dm NAME begins one`},
 		{"/inbox accept 1", "accepted: /open dave"},
 	} {
 		a.line(t.Context(), step[0])
