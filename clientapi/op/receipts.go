@@ -13,19 +13,6 @@ import (
 	"parley.chat/protocol/rest"
 )
 
-// readable finds a message that the caller may read, and its conversation. Faults: unknown_conversation, unknown_message.
-func (o *Conversations) readable(ctx context.Context, c Caller, conversationID, messageID string) (timeline.View, id.Message, error) {
-	v, err := o.visible(ctx, c, conversationID)
-	if err != nil {
-		return v, id.Message{}, err
-	}
-	m, err := parseMessage(messageID)
-	if err != nil {
-		return v, m, err
-	}
-	return v, m, o.Timeline.Check(ctx, v.State.ID, c.User, m)
-}
-
 // parseMessage reads the message a path names.
 func parseMessage(messageID string) (id.Message, error) {
 	m, err := id.ParseMessage(messageID)

@@ -65,7 +65,7 @@ func newServer(t testing.TB, edit func(*account.Config)) *server {
 func serverOn(s account.Store, h account.Hasher, edit func(*account.Config)) *server {
 	out := &server{clock: accounttest.NewClock(), revoked: &accounttest.Revocations{}}
 	cfg := account.Config{Server: "localhost", Shards: 2, Mode: account.Open, Now: out.clock.Now}
-	cfg.Limits = account.Limits{LoginPerAccount: unlimited, LoginEverywhere: unlimited, LoginPerAddress: unlimited, RegisterPerAddress: unlimited, TicketsPerDevice: unlimited}
+	cfg.Limits = account.Limits{LoginPerAccount: unlimited, LoginEverywhere: unlimited, LoginPerAddress: unlimited, RegisterPerAddress: unlimited, TicketsPerDevice: unlimited, PhonesPerAccount: unlimited}
 	if edit != nil {
 		edit(&cfg)
 	}

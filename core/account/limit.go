@@ -26,9 +26,10 @@ type Limits struct {
 	LoginPerAddress    Rate // 30 a minute
 	RegisterPerAddress Rate // 20 an hour; loopback is exempt
 	TicketsPerDevice   Rate // 60 a minute
+	PhonesPerAccount   Rate // 5 a day: other people's numbers cannot be tried out, nor many kept
 }
 
-type limiters struct{ account, everywhere, address, register, tickets *limiter }
+type limiters struct{ account, everywhere, address, register, tickets, phones *limiter }
 
 func newLimiters(l Limits) limiters {
 	return limiters{
@@ -37,6 +38,7 @@ func newLimiters(l Limits) limiters {
 		address:    newLimiter(l.LoginPerAddress, Rate{30, time.Minute}),
 		register:   newLimiter(l.RegisterPerAddress, Rate{20, time.Hour}),
 		tickets:    newLimiter(l.TicketsPerDevice, Rate{60, time.Minute}),
+		phones:     newLimiter(l.PhonesPerAccount, Rate{5, 24 * time.Hour}),
 	}
 }
 

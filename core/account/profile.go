@@ -36,7 +36,7 @@ func (a *Accounts) Exists(ctx context.Context, u id.User) (bool, error) {
 }
 
 // EditProfile changes what e names and returns the account as it is then. Faults: invalid_field, phone_number_taken,
-// unknown_user.
+// rate_limited, unknown_user.
 func (a *Accounts) EditProfile(ctx context.Context, u id.User, e Edit) (User, error) {
 	before, err := a.Profile(ctx, u)
 	if err != nil {
@@ -49,11 +49,19 @@ func (a *Accounts) EditProfile(ctx context.Context, u id.User, e Edit) (User, er
 		}
 		if e.Phone = &number; number == before.Phone {
 			e.Phone = nil
-		} else if err := a.claimPhone(ctx, number, u); err != nil {
+		} else if err := a.newPhone(ctx, number, u); err != nil {
 			return User{}, err
 		}
 	}
 	return a.editAndRelease(ctx, u, e)
+}
+
+// newPhone claims a number for an account that changes its own, if it does not try too many. spec: ACC-PHONE-2
+func (a *Accounts) newPhone(ctx context.Context, number string, u id.User) error {
+	if err := a.limits.phones.take(string(u), a.cfg.Now()); err != nil {
+		return err
+	}
+	return a.claimPhone(ctx, number, u)
 }
 
 // editAndRelease writes the edit, then gives back the number that is no longer used. When the outcome is unknown it leaves

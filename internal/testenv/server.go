@@ -55,7 +55,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 		t: t, cfg: config.Default(), log: newJournal(),
 		opt: homeserver.Options{
 			HashCost: account.Cost{MemoryKiB: 64, Passes: 1, Lanes: 1},
-			Limits:   account.Limits{LoginPerAccount: none, LoginEverywhere: none, LoginPerAddress: none, RegisterPerAddress: none, TicketsPerDevice: none},
+			Limits:   account.Limits{LoginPerAccount: none, LoginEverywhere: none, LoginPerAddress: none, RegisterPerAddress: none, TicketsPerDevice: none, PhonesPerAccount: none},
 		},
 	}
 	s.cfg.Listen, s.cfg.DataDir, s.cfg.Registration.Mode = "127.0.0.1:0", t.TempDir(), "open"

@@ -44,6 +44,7 @@ func Run(t *testing.T, open Open) {
 		"Deactivate_EndsEverythingAndKeepsTheName": deactivate,
 		"Profile_IsEditedFieldByField":             profile,
 		"Profile_PhoneNumberMoves":                 profilePhone,
+		"Profile_OtherNumbersAreFewADay":           profilePhones,
 		"Ticket_IsGoodOnceForItsOrigin":            ticket,
 		"Ticket_ExpiresAndEndsWithItsDevice":       ticketEnds,
 		"Ticket_OneOfManyRedeems":                  ticketConcurrent,

@@ -150,3 +150,25 @@ func profilePhone(t *testing.T, open Open) {
 		t.Errorf("a number without owner: %v", err)
 	}
 }
+
+func profilePhones(t *testing.T, open Open) {
+	r := NewRoom(open(t), func(c *account.Config) { c.Limits.PhonesPerAccount = account.Rate{Count: 2, Per: 24 * time.Hour} })
+	a := r.Register(t, "alice")
+	try := func(number string) error {
+		_, err := r.EditProfile(t.Context(), a.User, account.Edit{Phone: &number})
+		return err
+	}
+	for _, number := range []string{"+16502530000", "+16502530000", "+16502530001"} {
+		if err := try(number); err != nil { // The number that is set already is no other one.
+			t.Errorf("%s: %v", number, err)
+		}
+	}
+	wantFault(t, try("+16502530002"), fault.RateLimited)
+	if err := try(""); err != nil {
+		t.Errorf("without a number: %v", err)
+	}
+	r.Clock.Advance(13 * time.Hour)
+	if err := try("+16502530003"); err != nil {
+		t.Errorf("half a day later: %v", err)
+	}
+}
