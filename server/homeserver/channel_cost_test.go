@@ -39,8 +39,11 @@ func TestChannel_APostTouchesTheSameRowsForManySubscribersAsForFew(t *testing.T)
 		}
 		srv.Stop()
 		all := testenv.Since(srv.Touched(), before)
+		if n := all["members"]; n >= posts { // The writer's own pointer, once for each flush.
+			t.Errorf("%d rows of members are touched", n)
+		}
 		return map[string]int64{
-			"events": all["events"], "members": all["members"], "subscribers": all["channel_subscribers"],
+			"events": all["events"], "subscribers": all["channel_subscribers"],
 			"counts": all["channel_counts"], "views": all["channel_views"], "index": all["user_channels"],
 		}
 	}
