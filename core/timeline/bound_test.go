@@ -118,6 +118,7 @@ func TestAppend_RefusalsLeaveNoTrace(t *testing.T) {
 		if held := n.Held(); held != 1 {
 			t.Errorf("%d conversations are held: names of none fill the memory", held)
 		}
+		synctest.Wait()
 		if len(n.Out.Events()) != 2 {
 			t.Errorf("%d events went out", len(n.Out.Events()))
 		}

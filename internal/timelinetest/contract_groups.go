@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,10 +155,12 @@ func groupsReload(t *testing.T, open Open) {
 // slowMode sends faster than is allowed, before and after a restart, and with more than memory holds in between.
 func slowMode(t *testing.T, open Open) {
 	s := open(t, one())
-	at := time.UnixMilli(1790000000000)
+	var at atomic.Int64 // The node looks at it when it likes.
+	at.Store(1790000000000)
+	pass := func(d time.Duration) { at.Add(d.Milliseconds()) }
 	clock := func(o *timeline.Options) {
 		never(o)
-		o.Clock = func() time.Time { return at }
+		o.Clock = func() time.Time { return time.UnixMilli(at.Load()) }
 	}
 	n := Start(t, s, clock)
 	group := Group(t, "slow", User("alice"), User("bob"), User("carol"))
@@ -184,7 +187,7 @@ func slowMode(t *testing.T, open Open) {
 		}
 	}
 	must("bob")
-	at = at.Add(10 * time.Minute)
+	pass(10 * time.Minute)
 	limited("at once", 50*time.Minute)
 	must("alice")
 	must("alice") // The owner need not wait.
@@ -195,13 +198,13 @@ func slowMode(t *testing.T, open Open) {
 	for range 600 {
 		must("alice")
 	}
-	at = at.Add(10 * time.Minute)
+	pass(10 * time.Minute)
 	n.Kill()
 	n = Start(t, s, clock)
 	limited("after a restart and many others", 40*time.Minute)
-	at = at.Add(40*time.Minute - time.Millisecond)
+	pass(40*time.Minute - time.Millisecond)
 	limited("a millisecond early", time.Millisecond)
-	at = at.Add(time.Millisecond)
+	pass(time.Millisecond)
 	must("bob")
 	limited("again", time.Hour)
 	if _, events := Log(t, s, c); events[1].Type != frame.TypeSettings || len(events) != 607 {

@@ -105,14 +105,14 @@ func blockWithholds(t *testing.T, open Open) {
 	n = Start(t, s)
 	set(t, n, c, alice, func(p *timeline.Prefs) { p.Blocked = false })
 	want("unblocked", 0, 6, false)
-	say(bob, 1)
+	last := say(bob, 1)
 	want("one more", 1, 7, false)
 	p := pointer(t, n, c, alice)
 	if p.Prefs.Blocks(2) || !p.Prefs.Blocks(3) || !p.Prefs.Blocks(6) || p.Prefs.Blocks(7) {
 		t.Errorf("withheld %+v", p.Prefs.Withheld)
 	}
 	var got, withheld []int64
-	for _, e := range n.Out.Events() {
+	for _, e := range n.SentOut(t, last) {
 		if len(e.Withheld) > 0 {
 			withheld = append(withheld, e.Event.Seq)
 		} else {
@@ -120,7 +120,7 @@ func blockWithholds(t *testing.T, open Open) {
 		}
 	}
 	if !slices.Equal(got, []int64{7}) || len(withheld) != 0 {
-		t.Errorf("after the kill alice got %v, not %v", got, withheld)
+		t.Errorf("after the kill alice got %v and was kept from %v", got, withheld)
 	}
 }
 
@@ -138,11 +138,12 @@ func requestsKnock(t *testing.T, open Open) {
 	}
 	n.MustAppend(t, create)
 	c := create.ConversationID
+	var last timeline.Result
 	for i := range 3 {
-		n.MustAppend(t, Message(t, c, bob, fmt.Sprint(i), "hello"))
+		last = n.MustAppend(t, Message(t, c, bob, fmt.Sprint(i), "hello"))
 	}
 	knocks := 0
-	for _, e := range n.Out.Events() {
+	for _, e := range n.SentOut(t, last) {
 		if !slices.Equal(e.Withheld, []id.User{alice}) {
 			t.Errorf("seq %d is withheld from %v", e.Event.Seq, e.Withheld)
 		}
@@ -154,8 +155,8 @@ func requestsKnock(t *testing.T, open Open) {
 		t.Errorf("%d knocks", knocks)
 	}
 	n.MustAppend(t, Message(t, c, alice, "answer", "hello")) // Consent by writing, not flushed.
-	n.MustAppend(t, Message(t, c, bob, "more", "hello"))
-	if list := n.Out.Events(); list[len(list)-1].Withheld != nil {
+	last = n.MustAppend(t, Message(t, c, bob, "more", "hello"))
+	if list := n.SentOut(t, last); list[len(list)-1].Withheld != nil {
 		t.Error("after the answer bob is still kept from alice")
 	}
 	n.Kill()

@@ -260,7 +260,8 @@ func expiry(t *testing.T, open Open) {
 	n.Stop()
 	shift.Store(int64(24*time.Hour - time.Minute))
 	n = Start(t, s, o)
-	n.MustAppend(t, edit(t, c, alice, first, "secret three"))
+	n.SentOut(t, n.MustAppend(t, edit(t, c, alice, first, "secret three")))
+	told := n.Out.Losses()
 	failing := atomic.Bool{}
 	failing.Store(true)
 	n.Wire.Set(Hooks{AfterCommit: func(b *timeline.Batch) error {
@@ -273,7 +274,7 @@ func expiry(t *testing.T, open Open) {
 	Eventually(t, "expired content is erased", func() bool {
 		return at(t, s, c, 2).Content == nil && at(t, s, c, 3).Content == nil && at(t, s, c, 6).Content == nil
 	})
-	Eventually(t, "owned again", n.Ready)
+	Eventually(t, "what the failed commit put in doubt is owned again", func() bool { return n.Out.Losses() > told && n.Ready() })
 	refused(t, n, edit(t, c, alice, first, "secret four"), fault.MessageDeleted)
 	if e := at(t, s, c, kept.Seq); e.Content == nil {
 		t.Error("a message without a timer is gone")

@@ -4,7 +4,9 @@ package timelinetest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -82,6 +84,16 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("did not come true: %s", what)
 		}
 	}
+}
+
+// SentOut waits until the event of an answer went out, which is after the answer, and returns all that went out so far.
+func (n *Node) SentOut(t testing.TB, res timeline.Result) (out []conversation.Committed) {
+	t.Helper()
+	Eventually(t, fmt.Sprintf("seq %d goes out", res.Seq), func() bool {
+		out = n.Out.Events()
+		return slices.ContainsFunc(out, func(c conversation.Committed) bool { return c.Event.MessageID == res.MessageID })
+	})
+	return out
 }
 
 // Out records what a Timeline sends out.
