@@ -21,6 +21,7 @@ type Submission struct {
 	ContentHash    Hash
 	ConversationID id.Conversation
 	DeviceID       id.Device
+	Expects        *int64 // of a state change: the seq of the state it was judged by; nil to let it be
 	Sender         id.User
 	TempID         string
 	Type           string
@@ -55,6 +56,9 @@ func (s Submission) Canonical(buf []byte) ([]byte, error) {
 	o.Bytes("contentHash", s.ContentHash[:])
 	o.String("conversationId", string(s.ConversationID))
 	o.String("deviceId", string(s.DeviceID))
+	if s.Expects != nil {
+		o.Int("expects", *s.Expects)
+	}
 	o.String("sender", string(s.Sender))
 	o.String("tempId", s.TempID)
 	o.String("type", s.Type)
