@@ -34,6 +34,7 @@ type Dialer struct {
 	resolver Resolver
 	guard    *ssrf.Guardian
 	allow    []netip.Prefix
+	places   map[string]netip.AddrPort // fixed ones, see At
 	net      net.Dialer
 }
 
@@ -61,6 +62,9 @@ func NewDialer(r Resolver, allow []netip.Prefix) *Dialer {
 // Resolve returns the addresses of a host that may be dialled, and an error that wraps ErrForbidden if there are only others.
 // spec: FED-FIND-6
 func (d *Dialer) Resolve(ctx context.Context, host string, port uint16) ([]netip.AddrPort, error) {
+	if at, ok := d.places[host]; ok {
+		port = at.Port()
+	}
 	found, err := d.resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w", host, err)

@@ -4,7 +4,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"reflect"
@@ -70,7 +72,7 @@ func (r *reader) check(c Config) {
 	if n := c.Moderation.ReportDays; n < 1 || n > 3650 {
 		r.wrong("moderation.reportDays", "%d is not between 1 and 3650", n)
 	}
-	r.checkTLS(c.TLS)
+	r.checkTLS("tls", c.TLS)
 	r.checkFederation(c)
 	r.checkChoice("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	r.checkChoice("log.format", c.Log.Format, "text", "json")
@@ -79,12 +81,12 @@ func (r *reader) check(c Config) {
 	}
 }
 
-func (r *reader) checkTLS(t TLS) {
+func (r *reader) checkTLS(key string, t TLS) {
 	if (t.Cert == "") != (t.Key == "") {
-		r.wrong("tls", "cert and key are given together or not at all")
+		r.wrong(key, "cert and key are given together or not at all")
 	}
-	r.checkFile("tls.cert", t.Cert)
-	r.checkFile("tls.key", t.Key)
+	r.checkFile(key+".cert", t.Cert)
+	r.checkFile(key+".key", t.Key)
 }
 
 // checkFile wants a file that is there, if one is named.
@@ -107,15 +109,49 @@ func (r *reader) checkFederation(c Config) {
 	if f.Address != "" && !id.Server(f.Address).IsDomain() {
 		r.wrong("federation.address", "%q is not a lower-case DNS name with an optional port", f.Address)
 	}
+	r.checkFederationListener(c)
 	r.checkServers("federation.allow", f.Allow)
 	r.checkServers("federation.deny", f.Deny)
 	if _, err := f.Networks(); err != nil {
 		r.wrong("federation.allowNetworks", "%v", err)
 	}
+	r.checkHosts(f)
 	r.checkFile("federation.caFile", f.CAFile)
 	r.checkNumber("federation.requestsPerMinute", f.RequestsPerMinute, maxRate)
 	r.checkNumber("federation.megabytesPerMinute", f.MegabytesPerMin, maxMegabytes)
 	r.checkNumber("federation.unknownServersPerMinute", f.UnknownPerMinute, maxRate)
+}
+
+func (r *reader) checkFederationListener(c Config) {
+	f := c.Federation
+	r.checkTLS("federation.tls", TLS(f.TLS))
+	if f.Listen == "" {
+		if f.TLS.Cert != "" || f.TLS.Key != "" {
+			r.wrong("federation.tls", "it is that of federation.listen, which is missing; tls is that of listen")
+		}
+		return
+	}
+	r.checkAddress("federation.listen", f.Listen)
+	if f.Listen == c.Listen && !strings.HasSuffix(f.Listen, ":0") {
+		r.wrong("federation.listen", "%s is listen already; leave it out for one listener for all", f.Listen)
+	}
+}
+
+// checkHosts wants places that the connection will be allowed to.
+func (r *reader) checkHosts(f Federation) {
+	places, err := f.Places()
+	if err != nil {
+		r.wrong("federation.hosts", "%v", err)
+		return
+	}
+	allowed, _ := f.Networks() // A mistake there is reported there.
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		at := places[name].Addr().Unmap()
+		isPublic := at.IsGlobalUnicast() && !at.IsPrivate()
+		if !isPublic && !slices.ContainsFunc(allowed, func(n netip.Prefix) bool { return n.Contains(at) }) {
+			r.wrong("federation.hosts", "%s is at %s, which is not public and not in federation.allowNetworks", name, at)
+		}
+	}
 }
 
 // maxMegabytes keeps the bytes of a minute within the counter's numbers.

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"parley.chat/protocol/id"
 )
 
 // Config is everything an operator may choose. A `doc` tag explains a key; a `shown` tag replaces the default in the
@@ -98,15 +100,24 @@ type TLS struct {
 
 // Federation says whether and how this server talks to others.
 type Federation struct {
-	Enabled           bool   `yaml:"enabled" doc:"Whether this server talks to other homeservers. It needs a serverName that others find, and HTTPS; see federating.md."`
-	Address           string `yaml:"address" doc:"Host and port where other servers connect, if that is not serverName at port 443; told at /.well-known/parley/server." shown:"serverName"`
-	Allow             string `yaml:"allow" doc:"Servers to federate with, with commas between them, such as example.org, *.example.net; empty for all. Without port."`
-	Deny              string `yaml:"deny" doc:"Servers not to federate with, as in allow; deny wins."`
-	AllowNetworks     string `yaml:"allowNetworks" doc:"Private networks that other servers may be in, with commas between them, such as 10.0.0.0/8. For test deployments only: whoever names a server can make this one connect there."`
-	CAFile            string `yaml:"caFile" doc:"File with further certificate authorities (PEM) for other servers, besides those of the machine."`
-	RequestsPerMinute int    `yaml:"requestsPerMinute" doc:"Requests that one other server may make in a minute; 0 for no limit."`
-	MegabytesPerMin   int    `yaml:"megabytesPerMinute" doc:"Megabytes that one other server may send in a minute; 0 for no limit."`
-	UnknownPerMinute  int    `yaml:"unknownServersPerMinute" doc:"Servers never met before whose keys are asked for in a minute, in all; 0 for no limit."`
+	Enabled           bool            `yaml:"enabled" doc:"Whether this server talks to other homeservers. It needs a serverName that others find, and HTTPS; see federating.md."`
+	Listen            string          `yaml:"listen" doc:"Address and port of a listener of its own for other servers, which get nothing else there; listen then has nothing below /federation/." shown:"the listener of listen"`
+	TLS               TLSOfFederation `yaml:"tls"`
+	Address           string          `yaml:"address" doc:"Host and port where other servers connect, if that is not serverName at port 443; told at /.well-known/parley/server." shown:"serverName"`
+	Allow             string          `yaml:"allow" doc:"Servers to federate with, with commas between them, such as example.org, *.example.net; empty for all. Without port."`
+	Deny              string          `yaml:"deny" doc:"Servers not to federate with, as in allow; deny wins."`
+	AllowNetworks     string          `yaml:"allowNetworks" doc:"Private networks that other servers may be in, with commas between them, such as 10.0.0.0/8. For test deployments only: whoever names a server can make this one connect there."`
+	Hosts             string          `yaml:"hosts" doc:"Where other servers are, instead of asking DNS, with commas between them, such as b.test=127.0.0.1:9442; allowNetworks holds for them too. For test deployments only."`
+	CAFile            string          `yaml:"caFile" doc:"File with further certificate authorities (PEM) for other servers, besides those of the machine."`
+	RequestsPerMinute int             `yaml:"requestsPerMinute" doc:"Requests that one other server may make in a minute; 0 for no limit."`
+	MegabytesPerMin   int             `yaml:"megabytesPerMinute" doc:"Megabytes that one other server may send in a minute; 0 for no limit."`
+	UnknownPerMinute  int             `yaml:"unknownServersPerMinute" doc:"Servers never met before whose keys are asked for in a minute, in all; 0 for no limit."`
+}
+
+// TLSOfFederation is TLS of the listener for other servers.
+type TLSOfFederation struct {
+	Cert string `yaml:"cert" doc:"File with the certificate and its chain (PEM) that other servers get at federation.listen." shown:"tls.cert"`
+	Key  string `yaml:"key" doc:"File with the private key of federation.tls.cert (PEM)." shown:"tls.key"`
 }
 
 // Default returns the configuration of an empty file, before derived values are filled in.
@@ -140,6 +151,24 @@ func (c Config) TrustedProxies() ([]netip.Prefix, error) {
 
 // Networks returns the networks of AllowNetworks.
 func (f Federation) Networks() ([]netip.Prefix, error) { return networks(f.AllowNetworks) }
+
+// Places returns Hosts: by the name of a server where it is.
+func (f Federation) Places() (map[string]netip.AddrPort, error) {
+	out := map[string]netip.AddrPort{}
+	for _, text := range Names(f.Hosts) {
+		name, where, _ := strings.Cut(text, "=")
+		at, err := netip.ParseAddrPort(strings.TrimSpace(where))
+		name = strings.TrimSpace(name)
+		if err != nil || at.Port() == 0 || !id.Server(name).IsDomain() || id.Server(name).Port() != 0 {
+			return nil, fmt.Errorf("%q is not a server name without port, = and an address with a port, such as b.test=127.0.0.1:9442", text)
+		}
+		if _, twice := out[name]; twice {
+			return nil, fmt.Errorf("%s is given twice", name)
+		}
+		out[name] = at
+	}
+	return out, nil
+}
 
 // Names returns the parts of a list such as Allow.
 func Names(list string) []string {

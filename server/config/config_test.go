@@ -99,6 +99,7 @@ log: {level: debug, format: json}
 metrics: {listen: ":9090"}
 tls: {cert: %[1]q, key: %[2]q}
 federation: {enabled: true, address: "fed.example.org:8448", allow: "a.example, *.example.net", deny: b.example, allowNetworks: "10.0.0.0/8", caFile: %[1]q,
+  listen: ":8448", tls: {cert: %[2]q, key: %[1]q}, hosts: "b.test=10.0.0.2:8448",
   requestsPerMinute: 1, megabytesPerMinute: 2, unknownServersPerMinute: 3}
 `, dsn, tokens))
 	want := Config{
@@ -111,8 +112,12 @@ federation: {enabled: true, address: "fed.example.org:8448", allow: "a.example, 
 		Limits:       Limits{1, 2, 3, 4, 6, 5, 7, 8},
 		Moderation:   Moderation{ReportDays: 7},
 		TLS:          TLS{Cert: dsn, Key: tokens},
-		Federation:   Federation{true, "fed.example.org:8448", "a.example, *.example.net", "b.example", "10.0.0.0/8", dsn, 1, 2, 3},
-		Groups:       Groups{MaxMembers: 1024}, Log: Log{Level: "debug", Format: "json"}, Metrics: Metrics{Listen: ":9090"},
+		Federation: Federation{
+			Enabled: true, Listen: ":8448", TLS: TLSOfFederation{Cert: tokens, Key: dsn}, Address: "fed.example.org:8448",
+			Allow: "a.example, *.example.net", Deny: "b.example", AllowNetworks: "10.0.0.0/8", Hosts: "b.test=10.0.0.2:8448", CAFile: dsn,
+			RequestsPerMinute: 1, MegabytesPerMin: 2, UnknownPerMinute: 3,
+		},
+		Groups: Groups{MaxMembers: 1024}, Log: Log{Level: "debug", Format: "json"}, Metrics: Metrics{Listen: ":9090"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -176,57 +181,71 @@ log:
 func TestLoad_RefusesWhatCannotWork(t *testing.T) {
 	empty := write(t, "\n")
 	cases := map[string]string{
-		"serverName: ''":                                                    "serverName",
-		"serverName: under_score.org":                                       "serverName",
-		"listen: localhost":                                                 "not an address",
-		"listen: localhost:99999":                                           "not an address",
-		"publicUrl: chat.example.org":                                       "publicUrl",
-		"publicUrl: ftp://chat.example.org":                                 "publicUrl",
-		"publicUrl: https://chat.example.org/x":                             "no path",
-		"publicUrl: https://u@chat.example.org":                             "no path",
-		"dataDir: ''":                                                       "dataDir",
-		"node: {id: a b}":                                                   "node.id",
-		"node: 7":                                                           "keys with values",
-		"database: {shards: 0}":                                             "power of two",
-		"database: {shards: 12}":                                            "power of two",
-		"database: {shards: 16384}":                                         "power of two",
-		"database: {list: {}}":                                              "a list is expected",
-		"database: {list: [{shards: 0-15}]}":                                "dsn or dsnFile is missing",
-		"database: {list: [{dsn: x}]}":                                      "shards is missing",
-		"database: {list: [{dsn: x, shards: 0-14}]}":                        "no database holds shard 15",
-		"database: {list: [{dsn: x, shards: 0-16}]}":                        "beyond the last shard",
-		"database: {list: [{dsn: x, shards: 9-3}]}":                         "not a range",
-		"database: {list: [{dsn: x, shards: -1}]}":                          "not a range",
-		"database: {dsn: y, list: [{dsn: x, shards: 0-15}]}":                "choose one",
-		"database: {dsn: y, dsnFile: /none}":                                "choose one",
-		"database: {dsnFile: /none}":                                        "no such file",
-		"database: {dsnFile: " + empty + "}":                                "is empty",
-		"database: {dsn: [a]}":                                              "one value",
-		"registration: {mode: maybe}":                                       "none of open, token, closed",
-		"registration: {mode: token}":                                       "tokensFile",
-		"registration: {mode: token, tokensFile: /none}":                    "no such file",
-		"registration: {allowOpen: yes}":                                    "neither true nor false",
-		"{serverName: a.example, registration: {mode: open}}":               "allowOpen",
-		"groups: {maxMembers: 1}":                                           "between 2 and 1024",
-		"groups: {maxMembers: 1025}":                                        "between 2 and 1024",
-		"log: {level: trace}":                                               "log.level",
-		"log: {format: yaml}":                                               "log.format",
-		"tls: {cert: /none}":                                                "together",
-		"tls: {cert: /none, key: /nokey}":                                   "tls.key",
-		"{serverName: 127.0.0.1, federation: {enabled: true}}":              "is an address",
-		"federation: {address: 10.0.0.1}":                                   "federation.address",
-		"federation: {allow: 'a.example:8448'}":                             "federation.allow",
-		"federation: {deny: '*example.org'}":                                "federation.deny",
-		"federation: {allowNetworks: 10.0.0.0/33}":                          "federation.allowNetworks",
-		"federation: {caFile: /none}":                                       "federation.caFile",
-		"federation: {requestsPerMinute: -1}":                               "federation.requestsPerMinute",
-		"federation: {megabytesPerMinute: 2001}":                            "between 0 and 2000",
-		"federation: {unknownServersPerMinute: 1000001}":                    "federation.unknownServersPerMinute",
-		"metrics: {listen: 9090}":                                           "metrics.listen",
-		"[1, 2]":                                                            "keys with values",
-		"listen: a:1\n---\nlisten: b:1":                                     "several",
-		"listen: [":                                                         "yaml",
-		"database: {list: [{dsn: x, shards: 0-8}, {dsn: y, shards: 8-15}]}": "shard 8 is already in database.list[0]",
+		"serverName: ''":                                                      "serverName",
+		"serverName: under_score.org":                                         "serverName",
+		"listen: localhost":                                                   "not an address",
+		"listen: localhost:99999":                                             "not an address",
+		"publicUrl: chat.example.org":                                         "publicUrl",
+		"publicUrl: ftp://chat.example.org":                                   "publicUrl",
+		"publicUrl: https://chat.example.org/x":                               "no path",
+		"publicUrl: https://u@chat.example.org":                               "no path",
+		"dataDir: ''":                                                         "dataDir",
+		"node: {id: a b}":                                                     "node.id",
+		"node: 7":                                                             "keys with values",
+		"database: {shards: 0}":                                               "power of two",
+		"database: {shards: 12}":                                              "power of two",
+		"database: {shards: 16384}":                                           "power of two",
+		"database: {list: {}}":                                                "a list is expected",
+		"database: {list: [{shards: 0-15}]}":                                  "dsn or dsnFile is missing",
+		"database: {list: [{dsn: x}]}":                                        "shards is missing",
+		"database: {list: [{dsn: x, shards: 0-14}]}":                          "no database holds shard 15",
+		"database: {list: [{dsn: x, shards: 0-16}]}":                          "beyond the last shard",
+		"database: {list: [{dsn: x, shards: 9-3}]}":                           "not a range",
+		"database: {list: [{dsn: x, shards: -1}]}":                            "not a range",
+		"database: {dsn: y, list: [{dsn: x, shards: 0-15}]}":                  "choose one",
+		"database: {dsn: y, dsnFile: /none}":                                  "choose one",
+		"database: {dsnFile: /none}":                                          "no such file",
+		"database: {dsnFile: " + empty + "}":                                  "is empty",
+		"database: {dsn: [a]}":                                                "one value",
+		"registration: {mode: maybe}":                                         "none of open, token, closed",
+		"registration: {mode: token}":                                         "tokensFile",
+		"registration: {mode: token, tokensFile: /none}":                      "no such file",
+		"registration: {allowOpen: yes}":                                      "neither true nor false",
+		"{serverName: a.example, registration: {mode: open}}":                 "allowOpen",
+		"groups: {maxMembers: 1}":                                             "between 2 and 1024",
+		"groups: {maxMembers: 1025}":                                          "between 2 and 1024",
+		"log: {level: trace}":                                                 "log.level",
+		"log: {format: yaml}":                                                 "log.format",
+		"tls: {cert: /none}":                                                  "together",
+		"tls: {cert: /none, key: /nokey}":                                     "tls.key",
+		"{serverName: 127.0.0.1, federation: {enabled: true}}":                "is an address",
+		"federation: {address: 10.0.0.1}":                                     "federation.address",
+		"federation: {allow: 'a.example:8448'}":                               "federation.allow",
+		"federation: {deny: '*example.org'}":                                  "federation.deny",
+		"federation: {allowNetworks: 10.0.0.0/33}":                            "federation.allowNetworks",
+		"federation: {caFile: /none}":                                         "federation.caFile",
+		"federation: {listen: 8448}":                                          "federation.listen",
+		"{listen: ':8448', federation: {listen: ':8448'}}":                    "is listen already",
+		"federation: {tls: {cert: /none, key: /nokey}}":                       "federation.listen, which is missing",
+		"federation: {listen: ':8448', tls: {cert: /none}}":                   "federation.tls: cert and key are given together",
+		"federation: {listen: ':8448', tls: {cert: /none, key: /nokey}}":      "federation.tls.key",
+		"federation: {hosts: b.test}":                                         "federation.hosts",
+		"federation: {hosts: 'b.test=127.0.0.1'}":                             "address with a port",
+		"federation: {hosts: 'b.test=127.0.0.1:0'}":                           "address with a port",
+		"federation: {hosts: 'b.test=localhost:9442'}":                        "address with a port",
+		"federation: {hosts: 'b.test:8448=127.0.0.1:9442'}":                   "server name without port",
+		"federation: {hosts: '10.0.0.1=127.0.0.1:9442'}":                      "server name without port",
+		"federation: {hosts: 'b.test=8.8.8.8:1, b.test=8.8.4.4:1'}":           "b.test is given twice",
+		"federation: {hosts: 'b.test=127.0.0.1:9442'}":                        "not in federation.allowNetworks",
+		"federation: {hosts: 'b.test=[::1]:9442', allowNetworks: 10.0.0.0/8}": "::1, which is not public",
+		"federation: {requestsPerMinute: -1}":                                 "federation.requestsPerMinute",
+		"federation: {megabytesPerMinute: 2001}":                              "between 0 and 2000",
+		"federation: {unknownServersPerMinute: 1000001}":                      "federation.unknownServersPerMinute",
+		"metrics: {listen: 9090}":                                             "metrics.listen",
+		"[1, 2]":                                                              "keys with values",
+		"listen: a:1\n---\nlisten: b:1":                                       "several",
+		"listen: [":                                                           "yaml",
+		"database: {list: [{dsn: x, shards: 0-8}, {dsn: y, shards: 8-15}]}":   "shard 8 is already in database.list[0]",
 	}
 	for text, want := range cases {
 		_, err := load("f", []byte(text), nil)
@@ -238,6 +257,17 @@ func TestLoad_RefusesWhatCannotWork(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %q is not in: %v", text, want, err)
 		}
+	}
+}
+
+func TestPlaces_SayWhereServersAre(t *testing.T) {
+	c := mustLoad(t, "federation: {hosts: 'a.test=127.0.0.1:9441, b.test = [::1]:9442', allowNetworks: '127.0.0.0/8, ::1'}")
+	got, err := c.Federation.Places()
+	if err != nil || len(got) != 2 || got["a.test"].String() != "127.0.0.1:9441" || got["b.test"].String() != "[::1]:9442" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := mustLoad(t, "federation: {hosts: 'c.example=8.8.8.8:443'}").Federation.Places(); err != nil || len(got) != 1 {
+		t.Errorf("a public address needs no network: %v, %v", got, err)
 	}
 }
 

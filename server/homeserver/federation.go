@@ -45,8 +45,12 @@ func (h *Homeserver) openPeers() error {
 		return err
 	}
 	if h.opt.Resolver != nil {
-		allow, _ := h.cfg.Federation.Networks() // It was checked when it was loaded.
-		o.Dialer = peer.NewDialer(h.opt.Resolver, allow)
+		allow, _ := h.cfg.Federation.Networks() // They were checked when they were loaded.
+		places, _ := h.cfg.Federation.Places()
+		o.Dialer = peer.NewDialer(h.opt.Resolver, allow).At(places)
+	}
+	if fixed := h.cfg.Federation.Hosts; fixed != "" {
+		h.log.Warn("federation.hosts says where other servers are, DNS is not asked: this is for test deployments only", slog.String("hosts", fixed))
 	}
 	o.DefaultPort, o.Now = h.opt.FederationPort, h.now
 	p := &peers{}
@@ -75,12 +79,16 @@ func PeerOptions(cfg config.Config) (peer.Options, error) {
 	if err != nil {
 		return peer.Options{}, err
 	}
+	places, err := cfg.Federation.Places()
+	if err != nil {
+		return peer.Options{}, err
+	}
 	roots, err := peer.Roots(cfg.Federation.CAFile)
 	if err != nil {
 		return peer.Options{}, err
 	}
 	lists := door.Lists{Allow: config.Names(cfg.Federation.Allow), Deny: config.Names(cfg.Federation.Deny)}
-	return peer.Options{Dialer: peer.NewDialer(nil, allow), Roots: roots, Admit: lists.Admit}, nil
+	return peer.Options{Dialer: peer.NewDialer(nil, allow).At(places), Roots: roots, Admit: lists.Admit}, nil
 }
 
 // federation is the handler of everything below /federation/. Keys are published even if federation is off: they verify

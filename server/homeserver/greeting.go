@@ -30,7 +30,13 @@ func (h *Homeserver) Greeting() string {
 	if h.cfg.Federation.Enabled {
 		federation = "on, as " + h.cfg.ServerName
 	}
+	if h.others != nil {
+		federation += ", at " + h.FederationAddress()
+	}
 	fmt.Fprintf(&b, "  federation    %s\n", federation)
+	if fixed := h.cfg.Federation.Hosts; fixed != "" {
+		fmt.Fprintf(&b, "  TEST ONLY     federation.hosts is set, DNS is not asked for %s\n", fixed)
+	}
 	fmt.Fprintf(&b, "  documents     %s/docs\n\n", url)
 	fmt.Fprintf(&b, "Talk, in two more terminals:\n\n")
 	fmt.Fprintf(&b, "  bin/parley chat --server %s --user alice\n", url)

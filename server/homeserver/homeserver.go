@@ -81,6 +81,7 @@ type Homeserver struct {
 	metrics  *prometheus.Registry
 	listener net.Listener
 	http     *http.Server
+	others   *others      // of federation.listen, nil if there is none
 	monitor  net.Listener // of metrics.listen, nil if there is none
 }
 
@@ -102,6 +103,9 @@ func (h *Homeserver) open(ctx context.Context) (err error) {
 		return fmt.Errorf("%w; another address is set by listen in the configuration or PARLEY_LISTEN", err)
 	}
 	if h.certs, err = certificates(h.cfg.TLS); err != nil {
+		return err
+	}
+	if err = h.listenForOthers(); err != nil {
 		return err
 	}
 	if h.cfg.Metrics.Listen != "" {
@@ -242,6 +246,9 @@ func (h *Homeserver) Run(ctx context.Context) error {
 func (h *Homeserver) Close() {
 	if h.listener != nil {
 		_ = h.listener.Close()
+	}
+	if h.others != nil {
+		_ = h.others.Close()
 	}
 	if h.monitor != nil {
 		_ = h.monitor.Close()

@@ -76,13 +76,17 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	if h.monitor == nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}))
 	}
-	h.http = &http.Server{
-		Handler:           split(api, h.federation(api), mux),
+	h.http = h.newServer()
+	h.http.Handler, h.http.TLSConfig = split(api, h.federationDoors(api), mux), h.certs
+}
+
+// newServer has the bounds of every listener that strangers reach.
+func (h *Homeserver) newServer() *http.Server {
+	return &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(h.part("http").Handler(), slog.LevelDebug),
-		TLSConfig:         h.certs,
 	}
 }
 
@@ -172,7 +176,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 
 // serve starts the listeners; the channel gets the first failure.
 func (h *Homeserver) serve() <-chan error {
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	start := func(srv *http.Server, l net.Listener) {
 		go func() {
 			serve := srv.Serve
@@ -185,6 +189,9 @@ func (h *Homeserver) serve() <-chan error {
 		}()
 	}
 	start(h.http, h.listener)
+	if h.others != nil {
+		start(h.others.http, h.others)
+	}
 	if h.monitor != nil {
 		srv := &http.Server{Handler: promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}), ReadHeaderTimeout: 10 * time.Second}
 		h.http.RegisterOnShutdown(func() { _ = srv.Close() })
@@ -199,8 +206,14 @@ func (h *Homeserver) stopDoors() {
 	h.polls.close()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	if err := h.http.Shutdown(ctx); err != nil {
-		h.log.Warn("requests cut off at the end", slog.Any("error", err))
-		_ = h.http.Close()
+	servers := []*http.Server{h.http}
+	if h.others != nil {
+		servers = append(servers, h.others.http)
+	}
+	for _, s := range servers {
+		if err := s.Shutdown(ctx); err != nil {
+			h.log.Warn("requests cut off at the end", slog.Any("error", err))
+			_ = s.Close()
+		}
 	}
 }
