@@ -16,6 +16,10 @@ const (
 	InvalidCursor Code = "invalid_cursor"
 	// SubprotocolRequired: The request is not a WebSocket upgrade that offers the subprotocol parley.v1.
 	SubprotocolRequired Code = "subprotocol_required"
+	// SubmissionRefused: Between servers: a submission is not signed by the server of its sender, is of another conversation, or its content has not the right form.
+	SubmissionRefused Code = "submission_refused"
+	// EntryRefused: Between servers: an entry, checkpoint or snapshot does not verify; only the receiver's log says why.
+	EntryRefused Code = "entry_refused"
 	// SyncRequired: The first frame on a socket, and the first after resync, is sync.
 	SyncRequired Code = "sync_required"
 	// Unauthenticated: No access token, or one this server does not know.
@@ -52,6 +56,10 @@ const (
 	UnknownRoute Code = "unknown_route"
 	// UnknownConversation: No such conversation, or none this account has ever been a member of.
 	UnknownConversation Code = "unknown_conversation"
+	// UnknownReplica: Between servers: the receiver holds no replica of the conversation; it begins one with a snapshot.
+	UnknownReplica Code = "unknown_replica"
+	// NoMemberHere: Between servers: no member of the conversation has an active account at the receiver.
+	NoMemberHere Code = "no_member_here"
 	// LinkInvalid: No such invite link: the token is damaged, was made up, or its conversation or link is not known.
 	LinkInvalid Code = "link_invalid"
 	// UnknownMessage: No such message in the part of the conversation this account may read.
@@ -90,6 +98,12 @@ const (
 	TempIDConflict Code = "temp_id_conflict"
 	// StateChanged: The conversation changed after the seq that expects names; read it again and decide anew.
 	StateChanged Code = "state_changed"
+	// Unchanged: Between servers: the event would change nothing, and makes no entry.
+	Unchanged Code = "unchanged"
+	// EntriesMissing: Between servers: entries before these are missing in the replica; the receiver asks the hub for them.
+	EntriesMissing Code = "entries_missing"
+	// Diverged: The server that orders the conversation has shown two histories of it; nothing new of it is taken here.
+	Diverged Code = "diverged"
 	// LimitReached: The conversation has as many pins, links, requests or bans as it may have; the field names which.
 	LimitReached Code = "limit_reached"
 	// LinkExpired: The invite link is past its time.
@@ -114,12 +128,18 @@ const (
 	FrameTooLarge Code = "frame_too_large"
 	// UnsupportedMediaType: A request body is application/json.
 	UnsupportedMediaType Code = "unsupported_media_type"
+	// NotHub: Between servers: the receiver does not order the conversation; the detail names the server that does, if it may be known.
+	NotHub Code = "not_hub"
 	// RateLimited: Too many requests of this kind; retryAfterMs says when to try again.
 	RateLimited Code = "rate_limited"
 	// Internal: A fault of the server; the message carries a reference for the operator.
 	Internal Code = "internal"
 	// Unavailable: The server cannot do this now (database away, shard moving, stopping). Nothing is lost: send again with the same tempId.
 	Unavailable Code = "unavailable"
+	// HubUnavailable: The homeserver that orders the conversation does not answer now, and this change cannot wait for it.
+	HubUnavailable Code = "hub_unavailable"
+	// QueueFull: As much as may wait for the homeserver that orders the conversation is waiting already; send again later with the same tempId.
+	QueueFull Code = "queue_full"
 	// Draining: The node is stopping; connect again, to another if there is one.
 	Draining Code = "draining"
 	// Replaced: The device opened a newer socket than it may hold; the oldest is closed.
@@ -140,6 +160,8 @@ var catalogue = map[Code]Info{
 	UnknownType:              {Status: 400, Close: 0, Retry: "never", Meaning: "The frame type is not one a client may send."},
 	InvalidCursor:            {Status: 400, Close: 0, Retry: "after_resync", Meaning: "The cursor was not made by this server for this user, or is damaged. Start again without one."},
 	SubprotocolRequired:      {Status: 400, Close: 0, Retry: "never", Meaning: "The request is not a WebSocket upgrade that offers the subprotocol parley.v1."},
+	SubmissionRefused:        {Status: 400, Close: 0, Retry: "never", Meaning: "Between servers: a submission is not signed by the server of its sender, is of another conversation, or its content has not the right form."},
+	EntryRefused:             {Status: 400, Close: 0, Retry: "never", Meaning: "Between servers: an entry, checkpoint or snapshot does not verify; only the receiver's log says why."},
 	SyncRequired:             {Status: 409, Close: 0, Retry: "after_resync", Meaning: "The first frame on a socket, and the first after resync, is sync."},
 	Unauthenticated:          {Status: 401, Close: 0, Retry: "after_login", Meaning: "No access token, or one this server does not know."},
 	TokenExpired:             {Status: 401, Close: 0, Retry: "after_login", Meaning: "The access token is past its life; refresh it."},
@@ -158,6 +180,8 @@ var catalogue = map[Code]Info{
 	NotMember:                {Status: 403, Close: 0, Retry: "never", Meaning: "The account was a member of the conversation and is no longer."},
 	UnknownRoute:             {Status: 404, Close: 0, Retry: "never", Meaning: "No such resource in this API."},
 	UnknownConversation:      {Status: 404, Close: 0, Retry: "never", Meaning: "No such conversation, or none this account has ever been a member of."},
+	UnknownReplica:           {Status: 404, Close: 0, Retry: "never", Meaning: "Between servers: the receiver holds no replica of the conversation; it begins one with a snapshot."},
+	NoMemberHere:             {Status: 404, Close: 0, Retry: "never", Meaning: "Between servers: no member of the conversation has an active account at the receiver."},
 	LinkInvalid:              {Status: 404, Close: 0, Retry: "never", Meaning: "No such invite link: the token is damaged, was made up, or its conversation or link is not known."},
 	UnknownMessage:           {Status: 404, Close: 0, Retry: "never", Meaning: "No such message in the part of the conversation this account may read."},
 	UnknownUser:              {Status: 404, Close: 0, Retry: "never", Meaning: "No such user, or one on a server this one does not reach."},
@@ -177,6 +201,9 @@ var catalogue = map[Code]Info{
 	SearchDisabled:           {Status: 409, Close: 0, Retry: "never", Meaning: "The messages of this conversation are not searched by words."},
 	TempIDConflict:           {Status: 409, Close: 0, Retry: "never", Meaning: "The device used this tempId in this conversation for another content."},
 	StateChanged:             {Status: 409, Close: 0, Retry: "never", Meaning: "The conversation changed after the seq that expects names; read it again and decide anew."},
+	Unchanged:                {Status: 409, Close: 0, Retry: "never", Meaning: "Between servers: the event would change nothing, and makes no entry."},
+	EntriesMissing:           {Status: 409, Close: 0, Retry: "later", Meaning: "Between servers: entries before these are missing in the replica; the receiver asks the hub for them."},
+	Diverged:                 {Status: 409, Close: 0, Retry: "never", Meaning: "The server that orders the conversation has shown two histories of it; nothing new of it is taken here."},
 	LimitReached:             {Status: 409, Close: 0, Retry: "never", Meaning: "The conversation has as many pins, links, requests or bans as it may have; the field names which."},
 	LinkExpired:              {Status: 409, Close: 0, Retry: "never", Meaning: "The invite link is past its time."},
 	LinkUsedUp:               {Status: 409, Close: 0, Retry: "never", Meaning: "The invite link was used as often as it may be."},
@@ -189,9 +216,12 @@ var catalogue = map[Code]Info{
 	ContentTooLarge:          {Status: 413, Close: 0, Retry: "never", Meaning: "The content of an event is larger than 64 KiB."},
 	FrameTooLarge:            {Status: 413, Close: 1009, Retry: "never", Meaning: "The frame is larger than 128 KiB; the connection is closed."},
 	UnsupportedMediaType:     {Status: 415, Close: 0, Retry: "never", Meaning: "A request body is application/json."},
+	NotHub:                   {Status: 421, Close: 0, Retry: "never", Meaning: "Between servers: the receiver does not order the conversation; the detail names the server that does, if it may be known."},
 	RateLimited:              {Status: 429, Close: 0, Retry: "later", Meaning: "Too many requests of this kind; retryAfterMs says when to try again."},
 	Internal:                 {Status: 500, Close: 0, Retry: "later", Meaning: "A fault of the server; the message carries a reference for the operator."},
 	Unavailable:              {Status: 503, Close: 0, Retry: "later", Meaning: "The server cannot do this now (database away, shard moving, stopping). Nothing is lost: send again with the same tempId."},
+	HubUnavailable:           {Status: 503, Close: 0, Retry: "later", Meaning: "The homeserver that orders the conversation does not answer now, and this change cannot wait for it."},
+	QueueFull:                {Status: 503, Close: 0, Retry: "later", Meaning: "As much as may wait for the homeserver that orders the conversation is waiting already; send again later with the same tempId."},
 	Draining:                 {Status: 503, Close: 4000, Retry: "later", Meaning: "The node is stopping; connect again, to another if there is one."},
 	Replaced:                 {Status: 409, Close: 4001, Retry: "later", Meaning: "The device opened a newer socket than it may hold; the oldest is closed."},
 	SlowReader:               {Status: 503, Close: 4100, Retry: "after_resync", Meaning: "The client reads slower than frames arrive; connect again and sync with the last cursor."},
@@ -202,5 +232,5 @@ var catalogue = map[Code]Info{
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, SignatureInvalid, ServerRefused, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, SearchDisabled, TempIDConflict, StateChanged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, RateLimited, Internal, Unavailable, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SubmissionRefused, EntryRefused, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, SignatureInvalid, ServerRefused, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, UnknownReplica, NoMemberHere, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, SearchDisabled, TempIDConflict, StateChanged, Unchanged, EntriesMissing, Diverged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, NotHub, RateLimited, Internal, Unavailable, HubUnavailable, QueueFull, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
 }
