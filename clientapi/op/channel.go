@@ -88,17 +88,6 @@ func (o *Conversations) refuse(ctx context.Context, c Caller, v timeline.View) e
 	return o.hide(ctx, v.State.ID)
 }
 
-// knownReader turns the refusal of a message into insufficient_role for who is known, without I/O, to subscribe to the channel.
-func (o *Conversations) knownReader(c Caller, conv id.Conversation, err error) error {
-	if !fault.Is(err, fault.UnknownConversation) {
-		return err
-	}
-	if _, ok := slices.BinarySearch(o.Channels.Known(c.User), conv); ok {
-		return fault.New(fault.InsufficientRole, "only members of the channel write in it")
-	}
-	return err
-}
-
 // readerSummary is a channel as a reader sees it.
 func (o *Conversations) readerSummary(ctx context.Context, c Caller, v timeline.View, r *reader) (frame.Conversation, error) {
 	out, err := o.Feed.ReaderSummary(v, c.User, r.row)
@@ -193,18 +182,35 @@ func channelLink(s *conversation.State, in rest.CreateLink) error {
 
 // subscribeByLink makes the bearer of a channel's link a subscriber. spec: CHAN-LINK-1
 func (o *Conversations) subscribeByLink(ctx context.Context, c Caller, b bearer) (frame.Conversation, error) {
-	err := b.view.State.TryLink(b.link, c.User, o.Timeline.Clock().UnixMilli())
+	err := o.tryLink(ctx, c, b)
 	if err == nil {
 		err = o.Channels.Subscribe(ctx, b.view, c.User, true, false)
 	}
 	switch {
 	case fault.Is(err, fault.UnknownConversation):
-		return frame.Conversation{}, fault.New(fault.Banned, "you are banned from this channel")
+		return frame.Conversation{}, bannedReader() // Meanwhile.
 	case err != nil && !fault.Is(err, fault.AlreadyMember):
 		return frame.Conversation{}, err
 	}
 	return o.Get(ctx, c, string(b.view.State.ID))
 }
+
+// tryLink says whether the bearer may join by the link, or subscribe by that of a channel. Bans of readers are no part of the
+// state. Faults: link_revoked, link_expired, link_used_up, banned, already_member, unavailable.
+func (o *Conversations) tryLink(ctx context.Context, c Caller, b bearer) error {
+	if channel.IsChannel(b.view) {
+		_, row, err := o.Channels.Access(ctx, b.view, c.User)
+		if err != nil {
+			return err
+		}
+		if row.BannedAt > 0 {
+			return bannedReader()
+		}
+	}
+	return b.view.State.TryLink(b.link, c.User, o.Timeline.Clock().UnixMilli())
+}
+
+func bannedReader() error { return fault.New(fault.Banned, "you are banned from this channel") }
 
 // Unsubscribe ends the caller's subscription, if there is one. Faults: unknown_conversation.
 func (o *Conversations) Unsubscribe(ctx context.Context, c Caller, conversationID string) error {

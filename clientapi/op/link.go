@@ -119,7 +119,7 @@ func (o *Conversations) PreviewLink(ctx context.Context, c Caller, in rest.LinkT
 	if out.IsMember = ok && m.Membership == conversation.Joined; out.IsMember || out.IsRequested && !s.Info.Banned(c.User) {
 		return out, nil
 	}
-	if err := s.TryLink(b.link, c.User, o.Timeline.Clock().UnixMilli()); err != nil {
+	if err := o.tryLink(ctx, c, b); err != nil {
 		return rest.LinkPreview{}, err
 	}
 	return out, nil

@@ -40,9 +40,6 @@ func (o *Conversations) Send(ctx context.Context, c Caller, in frame.Send) (fram
 	}
 	select {
 	case out := <-done:
-		if fault.Is(out.err, fault.UnknownConversation) {
-			_, out.err = o.visible(ctx, c, in.ConversationID) // Who reads a channel is told so.
-		}
 		return out.ack, out.err
 	case <-ctx.Done():
 		return frame.Ack{}, fault.New(fault.Unavailable, "the outcome is not known yet, send again").Because(ctx.Err())
@@ -61,20 +58,20 @@ func (o *Conversations) Submit(ctx context.Context, c Caller, in frame.Send, ori
 	if err != nil {
 		return err
 	}
-	conv, err := id.ParseConversation(in.ConversationID)
+	v, err := o.visible(ctx, c, in.ConversationID)
 	if err != nil {
-		return fault.New(fault.UnknownConversation, "no such conversation")
+		return err
 	}
 	if err := o.checkReply(ctx, c, in); err != nil {
 		return err
 	}
 	return o.Timeline.Submit(ctx, timeline.Command{
-		ConversationID: conv, Device: c.Device, AuthorTime: time.Now().UnixMilli(),
+		ConversationID: v.State.ID, Device: c.Device, AuthorTime: time.Now().UnixMilli(),
 		Proposal: conversation.Proposal{Type: frame.TypeMessage, Sender: c.User, Mentions: in.Mentions},
 		TempID:   in.TempID, Content: content, Origin: origin,
 	}, func(res timeline.Result, err error) {
 		if err != nil {
-			then(frame.Ack{}, o.knownReader(c, conv, err))
+			then(frame.Ack{}, err)
 			return
 		}
 		then(frame.Ack{

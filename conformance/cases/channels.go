@@ -17,7 +17,7 @@ func channelCases() []*suite.Case {
 	a.add("CHANNEL-CREATE", "a channel has a name, a visibility, and few members", "CHAN-CREATE-1 CHAN-CREATE-2 CHAN-CREATE-3 CHAN-CREATE-4", channelCreate)
 	a.add("CHANNEL-SUBSCRIBE", "subscribing and ending it do no more when done twice", "CHAN-SUB-1 CHAN-SUB-3 CHAN-SUB-6 CHAN-SUB-7", channelSubscribe)
 	a.add("CHANNEL-PRIVATE", "a private channel is there for whom its owners let in", "CHAN-SUB-2 CHAN-READ-2 CHAN-ADMIN-2", channelPrivate)
-	a.add("CHANNEL-LINK", "an invite link of a channel makes subscribers", "CHAN-LINK-1 CHAN-LINK-2", channelLink)
+	a.add("CHANNEL-LINK", "an invite link of a channel makes subscribers", "CHAN-LINK-1 CHAN-LINK-2 CHAN-LINK-3", channelLink)
 	a.add("CHANNEL-MEMBER", "a member who subscribes stays a member", "CHAN-SUB-4", channelMember)
 	a.add("CHANNEL-READ", "readers see the whole log", "CHAN-READ-1", channelRead)
 	a.add("CHANNEL-WRITE", "readers do not write", "CHAN-WRITE-1", channelWrite)
@@ -139,6 +139,7 @@ func channelLink(t *suite.T, a, b *actor) {
 	wantSeqs(t, k.events(b), 0, 1)
 	a.ok(http.StatusNoContent, request("DELETE", k.path("/subscribers/"+b.id+"?ban=true"), nil))
 	b.refused("banned", post("/links/join", object{"token": token}))
+	b.refused("banned", post("/links/preview", object{"token": token}))
 }
 
 func channelMember(t *suite.T, a, b *actor) {
@@ -354,9 +355,15 @@ func channelBan(t *suite.T, a, b *actor) {
 	for _, f := range l.Frames() {
 		t.Expect(f.Type != "channel_head" || f.Data.At("conversationId").Text() != k.id, "the banned is told of the head")
 	}
-	for _, in := range []client.Request{get(k.path("")), get(k.path("/messages")), post(k.path("/subscription"), nil)} {
+	for _, in := range []client.Request{
+		get(k.path("")), get(k.path("/messages")), post(k.path("/subscription"), nil), post(k.path("/messages"), message("t-1", "let me in")),
+	} {
 		b.refused("unknown_conversation", in)
 	}
+	body := message("t-2", "let me in")
+	body["conversationId"] = k.id
+	l.say("send_message", body)
+	l.error("unknown_conversation")
 	t.Expect(!k.listed(b), "the banned finds the channel in the list")
 	list := a.ok(http.StatusOK, get(k.path("/subscribers?banned=true"))).At("subscribers").List()
 	t.Expect(len(list) == 1 && list[0].At("userId").Text() == b.id && list[0].At("bannedAt").Int() > 0, "the bans are %v", list)

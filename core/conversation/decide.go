@@ -69,7 +69,7 @@ func Decide(s *State, p Proposal, l Limits) error {
 		return decideServer(s, p)
 	}
 	m, ok := s.Member(p.Sender)
-	if !ok && s != nil && s.Create.Visibility == event.Public {
+	if !ok && s != nil && s.Create.Visibility == event.Public && !s.Info.Banned(p.Sender) {
 		return fault.New(fault.InsufficientRole, "only members write in a channel") // Everybody may know that it exists.
 	}
 	if !ok {

@@ -204,6 +204,20 @@ func TestChannel_TheBannedSeeNothing(t *testing.T) {
 		bob.Refused(fault.UnknownConversation, "GET", get, nil)
 	}
 	bob.Refused(fault.UnknownConversation, "POST", path+"/subscription", nil)
+	bob.Refused(fault.UnknownConversation, "POST", path+"/messages", testenv.Text("", "let me in"))
+	live.Send(frame.SendMessage, testenv.Text(conv, "let me in"))
+	live.Refused(fault.UnknownConversation)
+	for _, visibility := range []string{"public", "private"} { // By rows, and by the log.
+		linked := newChannel(alice, t, visibility)
+		bearer := rest.LinkToken{Token: invite(alice, linked, rest.CreateLink{}).Token}
+		alice.Do("DELETE", "/conversations/"+linked+"/subscribers/"+bob.ID+"?ban=true", nil, nil)
+		alice.Do("PUT", "/conversations/"+linked+"/bans/"+carol.ID, nil, nil)
+		for _, u := range []*testenv.User{bob, carol} {
+			u.Refused(fault.Banned, "POST", "/links/preview", bearer)
+			u.Refused(fault.Banned, "POST", "/links/join", bearer)
+			u.Refused(fault.UnknownConversation, "POST", "/conversations/"+linked+"/messages", testenv.Text("", "let me in"))
+		}
+	}
 	if page, _ := bob.Sync(""); len(page.Conversations) != 0 {
 		t.Errorf("the banned syncs %+v", page)
 	}
