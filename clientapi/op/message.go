@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"parley.chat/core/conversation"
+	"parley.chat/core/submission"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
@@ -20,13 +21,8 @@ import (
 	"parley.chat/protocol/rest"
 )
 
-// MaxContent is the largest content of an event in bytes, in its canonical form. spec: LIMIT-CONTENT-1
-const MaxContent = 64 << 10
-
-const (
-	maxTempID   = 64
-	maxMediaURL = 2048
-)
+// MaxContent is the largest content of an event in bytes, in its canonical form.
+const MaxContent = submission.MaxContent
 
 // Send appends a message and waits for its commit. Faults: as Submit, and unavailable.
 func (o *Conversations) Send(ctx context.Context, c Caller, in frame.Send) (frame.Ack, error) {
@@ -95,37 +91,10 @@ func messageContent(in frame.Send) ([]byte, error) {
 
 // checkSend checks the shape of a message. spec: MSG-SEND-2 MSG-SEND-3
 func checkSend(in frame.Send) error {
-	if err := checkSendTempID(in.TempID); err != nil {
+	if err := submission.CheckTempID(in.TempID); err != nil {
 		return err
 	}
-	if len(in.Mentions) > conversation.MaxMentions {
-		return fault.Invalid("mentions", "must be at most %d", conversation.MaxMentions)
-	}
-	if !slices.Contains([]string{"text", "image", "video", "audio", "document"}, in.ContentType) {
-		return fault.Invalid("contentType", "must be text, image, video, audio or document")
-	}
-	if in.Content == "" && in.EncryptedContent == "" && in.MediaURL == "" {
-		return fault.Invalid("content", "a message has content, encryptedContent or mediaUrl")
-	}
-	return checkMedia(in.MediaURL)
-}
-
-// checkSendTempID checks a tempId that a client chose.
-func checkSendTempID(s string) error {
-	if s == "" || len(s) > maxTempID || strings.ContainsFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
-		return fault.Invalid("tempId", "must be 1 to %d printable ASCII characters without spaces", maxTempID)
-	}
-	return nil
-}
-
-// checkMedia accepts what clients can load without surprises: an http(s) URL, or a path on this server. spec: MSG-SEND-6
-func checkMedia(u string) error {
-	odd := func(r rune) bool { return r <= ' ' || r == 0x7f }
-	known := u == "" || strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") || strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "//")
-	if len(u) > maxMediaURL || strings.ContainsFunc(u, odd) || !known {
-		return fault.Invalid("mediaUrl", "must be an http(s) URL, or a path on this server, of at most %d bytes", maxMediaURL)
-	}
-	return nil
+	return submission.CheckSend(in)
 }
 
 // checkReply checks that the message replied to is one the sender can read. spec: MSG-REPLY-1

@@ -11,6 +11,7 @@ import (
 
 	"parley.chat/core/conversation"
 	"parley.chat/core/feed"
+	"parley.chat/core/submission"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
@@ -62,7 +63,7 @@ func (o *Conversations) relate(ctx context.Context, c Caller, v timeline.View, p
 // temp_id_conflict, unavailable.
 func (o *Conversations) EditMessage(ctx context.Context, c Caller, conversationID, messageID string, in rest.EditMessage) (frame.Event, error) {
 	if in.TempID != "" {
-		if err := checkSendTempID(in.TempID); err != nil {
+		if err := submission.CheckTempID(in.TempID); err != nil {
 			return frame.Event{}, err
 		}
 	}
