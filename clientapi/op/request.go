@@ -23,24 +23,20 @@ func (o *Conversations) consent(ctx context.Context, c Caller, peer id.User) (pr
 		return nil, nil, err
 	}
 	prefs = map[id.User]*timeline.Prefs{}
-	if p := begun(two[c.User], peer, true); p != nil {
+	if _, blocks := two[c.User].Blocked[peer]; blocks {
+		p := begun(two[c.User], peer, true)
 		p.Accept() // Who blocks somebody and writes to him sees that.
 		prefs[c.User] = p
 	}
-	if p := begun(two[peer], c.User, welcome); p != nil {
-		prefs[peer] = p
-	}
+	prefs[peer] = begun(two[peer], c.User, welcome)
 	return prefs, func() bool { return o.People.Same(peer, two[peer]) && o.People.Same(c.User, two[c.User]) }, nil
 }
 
-// begun is how a direct conversation begins for one, nil if as usual.
+// begun is how a direct conversation begins for one whom it was made with.
 func begun(one *account.Person, peer id.User, welcome bool) *timeline.Prefs {
 	_, blocked := one.Blocked[peer]
-	if welcome && !blocked {
-		return nil
-	}
 	return (*timeline.Prefs)(nil).With(timeline.View{}, timeline.Pointer{}, func(p *timeline.Prefs) {
-		p.Blocked = blocked
+		p.Blocked, p.Silent = blocked, true
 		if !welcome {
 			p.Consent = timeline.Requested
 			if one.Settings.WhoMayMessage == account.Nobody {
@@ -68,7 +64,7 @@ func (o *Conversations) AcceptPeer(ctx context.Context, c Caller, conversationID
 
 func (o *Conversations) accept(ctx context.Context, c Caller, conv id.Conversation) error {
 	return o.setPrefs(ctx, c, conv, func(_ timeline.View, p *timeline.Prefs) (bool, error) {
-		asked := p.Consent != "" || p.Hides()
+		asked := p.Consent != "" || p.Silent || p.Hides()
 		p.Accept()
 		return asked, nil
 	})

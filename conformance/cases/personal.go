@@ -18,6 +18,7 @@ func personal() []*suite.Case {
 	a.add("DATA-LIMITS", "keys and values have their limits", "ACCDATA-KEY-1 ACCDATA-KEY-2 ACCDATA-VALUE-1 ACCDATA-QUOTA-1 LIMIT-ERROR-1", dataLimits, fresh)
 	a.add("DATA-PRIVATE", "nobody else learns of account data", "ACCDATA-PRIVATE-1", dataPrivate)
 	a.add("SETTINGS-STAY", "what is not named stays, and a change holds at once", "SETTINGS-USER-1 SETTINGS-USER-2", settingsStay, fresh)
+	a.add("SETTINGS-CONTACT", "a stranger's conversation makes no contact before the answer", "SETTINGS-CONTACT-1 SETTINGS-CONTACT-2", settingsContact, fresh)
 	a.add("PREFS-OWN", "settings of a conversation are one user's, on all devices", "PREFS-EDIT-1 PREFS-SYNC-1 PREFS-STAY-1", prefsOwn)
 	a.add("PREFS-UNREAD", "reading and sending clear markedUnread", "PREFS-UNREAD-1 PREFS-DRAFT-1", prefsUnread)
 	a.add("PREFS-FORMER", "former members change their own settings", "PREFS-EDIT-3", prefsFormer)
@@ -293,6 +294,24 @@ func requestAdd(t *suite.T, a, b, c *actor) {
 	b.refused("cannot_add", post("/conversations", object{"type": "group", "members": []string{a.id}}))
 	a.direct(b)
 	must(t, k.add(b, a), "adding by a contact")
+}
+
+func settingsContact(t *suite.T, a, b, c *actor) {
+	a.prefer(object{"whoMayAdd": "contacts", "online": "contacts", "lastSeen": "contacts"})
+	a.declare("online")
+	t.Eventually(patience, "alice is online", func() bool { return a.presence(a).At("status").Text() == "online" })
+	k, other := b.direct(a), c.direct(a)
+	k.send(b, "hello")
+	for _, stranger := range []*actor{b, c} {
+		t.Expect(stranger.presence(a).At("status").Text() == "offline", "%s opened a conversation and sees that alice is online", stranger.who)
+		stranger.refused("cannot_add", post("/conversations", object{"type": "group", "members": []string{a.id}}))
+	}
+	k.send(a, "hello yourself")
+	a.ok(http.StatusOK, post(other.path("/accept"), nil))
+	for _, known := range []*actor{b, c} {
+		t.Expect(known.presence(a).At("status").Text() == "online", "%s was answered and sees alice offline", known.who)
+	}
+	must(t, b.group(c).add(b, a), "adding by who was answered")
 }
 
 func starList(t *suite.T, a, b *actor) {

@@ -23,7 +23,8 @@ type Told interface {
 	Changed(u id.User, it Item)
 }
 
-// Contacts tells whether two users know each other: they share a group, or the first has let the second write.
+// Contacts tells whether two users know each other: they share a group, or the first wants the direct
+// conversation with the second.
 type Contacts interface {
 	Contact(ctx context.Context, of, other id.User) (bool, error)
 }

@@ -10,8 +10,8 @@ import (
 	"parley.chat/protocol/id"
 )
 
-// Contact tells whether two users know each other: both are members of a group, or have a direct conversation that is no
-// request to the first. The cost is that of the conversations they have.
+// Contact tells whether two users know each other: both are members of a group, or have a direct conversation that the first
+// made, wrote in or accepted. The cost is that of the conversations they have.
 func (f *Feed) Contact(ctx context.Context, of, other id.User) (bool, error) {
 	mine, err := f.Log.UserIndex(ctx, of)
 	if err != nil {
@@ -49,12 +49,12 @@ func Direct(a, b id.User) (id.Conversation, error) {
 	return event.ConversationID(raw), err
 }
 
-// accepted tells whether the member has let the other one write.
+// accepted tells whether the member wants the conversation: whoever makes one does, the other by an answer.
 func (f *Feed) accepted(ctx context.Context, c id.Conversation, u id.User) (bool, error) {
 	all, err := f.Owner.Pointers(ctx, c)
 	if err != nil {
 		return false, err
 	}
 	p, ok := all[u]
-	return ok && (p.Prefs == nil || p.Prefs.Consent == ""), nil
+	return ok && (p.Prefs == nil || p.Prefs.Consent == "" && !p.Prefs.Silent), nil
 }

@@ -56,6 +56,7 @@ type pointer struct {
 
 	newPrefs bool // to be flushed with the next receipts
 	unmuted  bool // the peer may be told again
+	untold   bool // no device has to be told of the new prefs
 }
 
 // moved is a pointer's way since the last flush: from where, and to which messages. nil means that it stood still.
@@ -115,7 +116,7 @@ func (c *conv) commit(e *conversation.Event, s *conversation.State, prefs map[id
 	if p := c.pointers[e.Sender]; p != nil && conversation.MovesPointers(e.Type) {
 		next := p.spoke(e.Seq, e.Count)
 		if next.Prefs != p.Prefs {
-			c.setPrefs(p, next.Prefs)
+			c.answered(p, next.Prefs)
 		}
 		p.Pointer, p.dirty = next, true
 	}

@@ -34,6 +34,7 @@ type Prefs struct {
 	Draft         string `json:"draft,omitempty"`
 
 	Consent  string `json:"consent,omitempty"`  // of a direct conversation; "" is given
+	Silent   bool   `json:"silent,omitempty"`   // the peer made the direct conversation, and the member neither wrote nor accepted
 	Blocked  bool   `json:"blocked,omitempty"`  // the peer of a direct conversation; the last span is open then
 	Withheld []Span `json:"withheld,omitempty"` // what the peer sent while blocked
 	Shown    *Shown `json:"shown,omitempty"`    // the pointers as others see them, while something is kept from the peer
@@ -104,7 +105,7 @@ func (p Pointer) Top(head int64) int64 {
 // spoke is the pointer of who sent the entry: sending is reading, and agreeing.
 func (p Pointer) spoke(seq, count int64) Pointer {
 	p.Delivered, p.Read, p.ReadCount = seq, seq, count
-	if p.Prefs != nil && (p.Prefs.MarkedUnread || p.Prefs.Consent != "" || p.Prefs.Shown != nil) {
+	if p.Prefs != nil && (p.Prefs.MarkedUnread || p.Prefs.Silent || p.Prefs.Consent != "" || p.Prefs.Shown != nil) {
 		next := *p.Prefs
 		next.MarkedUnread = false
 		p.Prefs = next.With(View{}, p, (*Prefs).Accept)
@@ -118,7 +119,7 @@ func (p Pointer) spoke(seq, count int64) Pointer {
 
 // Accept gives consent; what a blocked peer made is shown from then on, empty.
 func (p *Prefs) Accept() {
-	p.Consent = ""
+	p.Consent, p.Silent = "", false
 	if n := len(p.Withheld); n > 0 && p.Withheld[n-1].From == 0 {
 		p.Withheld = slices.Clone(p.Withheld)
 		p.Withheld[n-1].From = 1
@@ -272,22 +273,32 @@ func (c *conv) settle(p *pending, gen uint64) (changed bool, err error) {
 
 // setPrefs puts prefs in place; they are written and told with the next receipts. The caller holds shard.mu.
 func (c *conv) setPrefs(p *pointer, next *Prefs) {
+	p.untold = false
 	p.unmuted = p.unmuted || p.Prefs.mute() && !next.mute() && next.Shown == nil
 	p.Prefs, p.newPrefs = next, true
 	c.shard.moved[c] = struct{}{}
+}
+
+// answered puts prefs in place that differ in what no device is told of, if no others wait. The caller holds shard.mu.
+func (c *conv) answered(p *pointer, next *Prefs) {
+	untold := !p.newPrefs && *p.Prefs.Frame(c.id) == *next.Frame(c.id)
+	c.setPrefs(p, next)
+	p.untold = untold
 }
 
 // addPrefs flushes new prefs: the member's devices are told, and the peer of what may be seen again.
 func (w *work) addPrefs(c *conv, u id.User, p *pointer, mark int64, fl *flush) {
 	w.Prefs = append(w.Prefs, PrefsRow{Shard: c.shard.n, Conv: c.view.Conv, User: u, Prefs: p.Prefs, Mark: mark})
 	fl.prefs[p] = c
-	fl.receipts = append(fl.receipts, conversation.Receipt{
-		Shard: c.shard.n, Mark: mark, ConversationID: c.id, User: u, Prefs: p.Prefs.Frame(c.id), To: []id.User{u},
-	})
+	if !p.untold {
+		fl.receipts = append(fl.receipts, conversation.Receipt{
+			Shard: c.shard.n, Mark: mark, ConversationID: c.id, User: u, Prefs: p.Prefs.Frame(c.id), To: []id.User{u},
+		})
+	}
 	if p.unmuted {
 		p.moved = &moved{delivered: c.refAt(p.Delivered), read: c.refAt(p.Read), again: true}
 	}
-	p.newPrefs, p.unmuted = false, false
+	p.newPrefs, p.unmuted, p.untold = false, false, false
 }
 
 // refAt is a recent entry, nil if it is not recent.

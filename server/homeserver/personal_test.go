@@ -264,6 +264,37 @@ func TestRequests_AreAskedOnceAndAnsweredInPrivate(t *testing.T) {
 	}
 }
 
+func TestContacts_AreMadeByAnAnswerAndNotByAStranger(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	us := srv.Users(t, "alice", "bob", "carol", "dave")
+	alice, bob, carol, dave := us[0], us[1], us[2], us[3]
+	alice.Do("PUT", "/users/me/settings", `{"whoMayAdd":"contacts"}`, nil)
+	conv, empty, twice := bob.Direct(alice), carol.Direct(alice), dave.Direct(alice)
+	bob.Post(conv, "hello")
+	adds := func(u *testenv.User, known bool) {
+		t.Helper()
+		group := rest.CreateConversation{Type: "group", Members: []string{alice.ID}}
+		if known {
+			u.Do("POST", "/conversations", group, nil)
+		} else {
+			u.Refused(fault.CannotAdd, "POST", "/conversations", group)
+		}
+	}
+	for _, u := range []*testenv.User{bob, carol, dave} {
+		adds(u, false)
+	}
+	alice.Post(conv, "hello yourself")
+	alice.Do("POST", "/conversations/"+empty+"/accept", nil, nil)
+	if alice.Direct(dave) != twice {
+		t.Error("alice makes another conversation with dave")
+	}
+	srv.Restart()
+	for _, u := range []*testenv.User{bob, carol, dave} {
+		adds(u, true)
+	}
+}
+
 func TestHiddenReads_ShowDeliveredOnlyAndHideThoseOfOthers(t *testing.T) {
 	t.Parallel()
 	srv := testenv.Start(t)

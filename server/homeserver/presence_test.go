@@ -217,7 +217,7 @@ func TestPresence_LastSeenSurvivesARestartAndIsGoneWithTheAccount(t *testing.T) 
 	srv := testenv.Start(t, testenv.TwoDatabases)
 	us := srv.Users(t, "alice", "bob")
 	alice, bob := us[0], us[1]
-	alice.Direct(bob)
+	bob.Direct(alice)
 	bob.Do("POST", "/users/me/presence", rest.SetPresence{Status: "online"}, nil)
 	var p frame.Presence
 	see := func() frame.Presence {
@@ -274,7 +274,7 @@ func TestPresence_AcrossNodes(t *testing.T) {
 	t.Parallel()
 	gateway, _ := startPair(t, 1, bus.Faults{})
 	us := gateway.Users(t, "alice", "bob")
-	conv := us[0].Direct(us[1])
+	conv := us[1].Direct(us[0])
 	a, b := us[0].Socket(nil), us[1].Socket(nil)
 	other := us[0].Socket(nil)
 	watches(a, us[1])
