@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command parley is the homeserver and its tools: serve, migrate, admin, keys, doctor, chat, version.
+// Command parley is the homeserver and its tools: serve, migrate, ready, admin, keys, doctor, test-ca, chat, version.
 package main
 
 import (
@@ -24,9 +24,11 @@ const usage = `parley is a federated chat homeserver.
 
   parley serve   [-config FILE]   run the homeserver
   parley migrate [-config FILE]   bring the databases to this release and exit
+  parley ready   [-config FILE]   exit with 0 if the server on this machine is ready
   parley admin   [-config FILE]   moderators, accounts, reports; see parley admin help
   parley keys    list|rotate|revoke   the keys this homeserver signs with; parley keys help
   parley doctor  [-config FILE] [SERVER]   what keeps this or another server from federating, and how to mend it
+  parley test-ca [-dir DIR] NAME...   a private authority and certificates, for test deployments only
   parley chat    [--help]         a terminal client
   parley version                  print the version
 
@@ -49,12 +51,16 @@ func run(ctx context.Context, args []string) int {
 		return report(serve(ctx, args[1:]))
 	case "migrate":
 		return report(migrate(ctx, args[1:]))
+	case "ready":
+		return report(ready(ctx, args[1:], os.Stdout))
 	case "admin":
 		return report(admin(ctx, args[1:], os.Stdin, os.Stdout))
 	case "keys":
 		return report(keys(ctx, args[1:], os.Stdout))
 	case "doctor":
 		return examine(ctx, args[1:], os.Stdout)
+	case "test-ca":
+		return report(testCA(args[1:], os.Stdout))
 	case "chat":
 		return chat.Main(ctx, args[1:], os.Stdin, os.Stdout)
 	case "version", "--version", "-v":

@@ -67,6 +67,7 @@ func sideways() map[string]string {
 		"federation/door -> federation/auth":       "requests of other servers are verified",
 		"server -> server/keyring":                 "the keys command changes the keys",
 		"server -> server/doctor":                  "main has the doctor command",
+		"server -> server/testca":                  "main has the test-ca command",
 		"server/homeserver -> server/keyring":      "the server signs with its keys",
 		"protocol/rest -> protocol/id":             "bodies name users, devices and conversations",
 		"protocol/rest -> protocol/fault":          "the problem body carries a fault",
