@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# build run test race fuzz lint gen soak docs spec
+# build run federation test race fuzz lint gen soak docs spec
 
 GO       ?= go
 FUZZTIME ?= 2s
@@ -7,7 +7,7 @@ KILLS    ?= 1000
 SECTIONS := format vet lint gen unit race fuzz crash spec
 
 .DEFAULT_GOAL := build
-.PHONY: build run test race fuzz lint gen soak docs conformance spec go postgres node $(addprefix check-,$(SECTIONS))
+.PHONY: build run federation test race fuzz lint gen soak docs conformance spec go postgres node $(addprefix check-,$(SECTIONS))
 
 # build makes bin/parley.
 build: go
@@ -16,6 +16,12 @@ build: go
 # run starts a server on this machine, on http://localhost:8080, with its data in ./data.
 run: postgres build
 	exec bin/parley serve
+
+# federation starts two homeservers that talk to each other: a.test on http://localhost:8081 and b.test on
+# http://localhost:8082, with their data in ./data/federation. FEDERATION holds further flags: bin/twoservers -help.
+federation: postgres build
+	$(GO) build -o bin/twoservers ./internal/twoservers
+	@exec bin/twoservers $(FEDERATION)
 
 # test is everything a change must pass, in order, with the time each section took.
 test: go postgres node

@@ -124,6 +124,9 @@ func (e *exam) addresses(ctx context.Context) bool {
 		var text []string
 		for _, a := range list {
 			text = append(text, a.Addr().String())
+			if a.Port() != at.Port() {
+				e.note("dns", "%s was not looked up: federation.hosts says that it is at %s", at.Host(), a)
+			}
 		}
 		e.ok("dns", "%s is %s", at.Host(), strings.Join(text, ", "))
 	}

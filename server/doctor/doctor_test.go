@@ -152,6 +152,17 @@ func TestExamine_ACertificateForAnotherName(t *testing.T) {
 	}
 }
 
+func TestExamine_TellsThatAPlaceIsFixed(t *testing.T) {
+	p := newPatient(t, "b.test", "b.test")
+	o := p.options()
+	o.Server, o.Peer.DefaultPort = "b.test", 443
+	p.name = "b.test"
+	o.Peer.Dialer = o.Peer.Dialer.At(map[string]netip.AddrPort{"b.test": netip.MustParseAddrPort(p.ear.Addr().String())})
+	if report, healthy := examine(t, o); !healthy || !strings.Contains(report, "federation.hosts says that it is at "+p.ear.Addr().String()) {
+		t.Errorf("%s", report)
+	}
+}
+
 func TestExamine_WhatAStrangerSaysDoesNotMoveTheCursor(t *testing.T) {
 	p := newPatient(t, "b.test", "b.test")
 	p.ping = func(w http.ResponseWriter) {
