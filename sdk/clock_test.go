@@ -183,6 +183,32 @@ func TestRun_HoleThatDoesNotCloseIsFetchedAfterAMoment(t *testing.T) {
 	})
 }
 
+func TestRun_LateEventIsPutInItsPlaceWithoutAFetch(t *testing.T) {
+	bubble(t, func(t *testing.T, w world) {
+		conv := w.f.Converse("bob@x", "alice@x")
+		var late []frame.Event
+		w.f.OnLive = func(e frame.Event) []frame.Event {
+			late = append(late, e)
+			if len(late) < 3 {
+				return nil
+			}
+			slices.Reverse(late)
+			return late
+		}
+		for _, text := range []string{"one", "two", "three"} {
+			w.f.Say(conv, "bob@x", text)
+		}
+		time.Sleep(holdFor - time.Millisecond)
+		synctest.Wait()
+		if got := texts(w.seen()); !slices.Equal(got, []string{"one", "two", "three"}) {
+			t.Errorf("messages %q", got)
+		}
+		if n := w.f.Called("GET messages"); n != 0 {
+			t.Errorf("%d fetches", n)
+		}
+	})
+}
+
 func TestRun_TokensAreRefreshedWhileIdle(t *testing.T) {
 	bubble(t, func(t *testing.T, w world) {
 		before, _ := w.c.Session()

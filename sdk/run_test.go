@@ -82,29 +82,6 @@ func TestRun_DuplicatesAreDropped(t *testing.T) {
 	bob.untilTexts(t, "one", "two")
 }
 
-func TestRun_LateEventIsPutInItsPlaceWithoutAFetch(t *testing.T) {
-	f := sdktest.New(t)
-	conv := f.Converse("alice@x", "bob@x")
-	var late []frame.Event
-	f.OnLive = func(e frame.Event) []frame.Event {
-		late = append(late, e)
-		if len(late) < 3 {
-			return nil
-		}
-		slices.Reverse(late)
-		return late
-	}
-	bob := join(t, f, "bob", Options{})
-	bob.untilLive(t, 1)
-	for _, text := range []string{"one", "two", "three"} {
-		f.Say(conv, "alice@x", text)
-	}
-	bob.untilTexts(t, "one", "two", "three")
-	if n := f.Called("GET messages"); n != 0 {
-		t.Errorf("%d fetches", n)
-	}
-}
-
 func TestRun_LostLiveEventsAreFetchedInOrder(t *testing.T) {
 	f := sdktest.New(t)
 	conv := f.Converse("alice@x", "bob@x")

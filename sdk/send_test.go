@@ -98,6 +98,9 @@ func TestSend_RefusalForGoodFails(t *testing.T) {
 	if _, err := alice.SendText(t.Context(), conv, "yes"); err != nil {
 		t.Fatal(err)
 	}
+	alice.until(t, "ack", func(us []Update) bool { // What is told is stored before.
+		return count(us, func(u Update) bool { _, ok := u.(Acked); return ok }) == 1
+	})
 	st, err := store.Load(t.Context())
 	if err != nil || len(st.Outbox) != 0 {
 		t.Errorf("stored outbox %v, %v", st.Outbox, err)

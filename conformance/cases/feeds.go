@@ -300,8 +300,8 @@ func gapFirst(t *suite.T, a, b *actor) {
 
 func polls() []*suite.Case {
 	a := &area{profile: syncs, feature: "sync.poll"}
-	a.add("POLL-WAITS", "if nothing moved the poll waits for its timeout, then answers empty lists", "SYNC-POLL-1", pollWaits)
-	a.add("POLL-WAKES", "a waiting poll is answered when something moves", "SYNC-POLL-1 SYNC-POLL-3", pollWakes)
+	a.add("POLL-WAITS", "if nothing moved the poll waits for its timeout, then answers empty lists", "SYNC-POLL-1", pollWaits, fresh)
+	a.add("POLL-WAKES", "a waiting poll is answered when something moves", "SYNC-POLL-1 SYNC-POLL-3", pollWakes, fresh)
 	a.add("POLL-AT-ONCE", "if something moved the poll answers at once", "SYNC-POLL-3", pollAtOnce)
 	a.add("POLL-TIMEOUT", "a timeout is 0 to 60000, none means 0", "SYNC-POLL-2", pollTimeout)
 	return a.list

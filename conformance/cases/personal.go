@@ -133,10 +133,10 @@ func prefsOwn(t *suite.T, a, b *actor) {
 	l.find("conversation_settings", func(f client.Frame) bool {
 		return f.Type == "conversation_settings" && f.Data.At("conversationId").Text() == k.id && f.Data.At("isArchived").Bool()
 	})
-	list := a.ok(http.StatusOK, get("/sync?cursor="+mine)).At("conversations").List()
+	_, list, _ := k.collect(a.catchUp(mine))
 	t.Expect(len(list) == 1 && list[0].At("isPinned").Bool(), "by sync: %v", list)
-	page := b.ok(http.StatusOK, get("/sync?cursor="+theirs))
-	t.Expect(len(page.At("conversations").List())+len(page.At("receipts").List()) == 0, "another member is told %v", page)
+	_, list, receipts := k.collect(b.catchUp(theirs))
+	t.Expect(len(list)+len(receipts) == 0, "another member is told %v %v", list, receipts)
 	k.send(b, "hello")
 	t.Expect(k.see(a).At("isArchived").Bool(), "a message took it out of the archive")
 	t.Expect(!k.see(b).At("isPinned").Bool(), "another member has it pinned")

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
-	"time"
 
 	"parley.chat/core/account"
 	"parley.chat/internal/testenv"
@@ -30,7 +29,7 @@ func TestAdmin_ActsWhileTheServerRunsAndIsFeltAtOnce(t *testing.T) {
 	if u != id.User(alice.ID) {
 		t.Errorf("suspended %s", u)
 	}
-	if code, took := live.Closed(); code != fault.Lookup(fault.AccountSuspended).Close || took > time.Second {
+	if code, took := live.Closed(); code != fault.Lookup(fault.AccountSuspended).Close || took > soon {
 		t.Errorf("closed with %d after %s", code, took)
 	}
 	alice.Refused(fault.AccountSuspended, "GET", "/users/me", nil)

@@ -153,7 +153,5 @@ func TestErase_GoesOnAfterARestart(t *testing.T) {
 			t.Fatalf("seq %d keeps its content", e.Seq)
 		}
 	}
-	if srv.Gauge("parley_erasures_open") != 0 {
-		t.Error("the operator sees an open erasure")
-	}
+	srv.Until("the operator sees no open erasure", func() bool { return srv.Gauge("parley_erasures_open") == 0 })
 }

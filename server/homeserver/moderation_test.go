@@ -139,7 +139,7 @@ func TestModeration_ASuspendedUserCannotActAndItIsNoted(t *testing.T) {
 	if r.Status != "resolved" || r.ResolvedBy != mod.ID || r.Action != "suspend_user" || r.Note != "enough" {
 		t.Errorf("resolved %+v", r)
 	}
-	if code, took := live.Closed(); code != fault.Lookup(fault.AccountSuspended).Close || took > time.Second {
+	if code, took := live.Closed(); code != fault.Lookup(fault.AccountSuspended).Close || took > soon {
 		t.Errorf("the socket closed with %d after %s", code, took)
 	}
 	mallory.Refused(fault.AccountSuspended, "POST", "/conversations/"+conv+"/messages", testenv.Text("", "more"))

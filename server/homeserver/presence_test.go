@@ -175,6 +175,7 @@ func TestPresence_SettingsAndBlocksHideWithoutATrace(t *testing.T) {
 		t.Errorf("told %+v", p)
 	}
 	beats(a)
+	settled(a)
 	watches(b, alice) // Who hides sees nothing either.
 	shows(t, b, alice, "offline")
 	bob.Do("PUT", "/users/me/settings", `{"online":"everyone","lastSeen":"everyone"}`, nil)
