@@ -35,9 +35,6 @@ func (q *Query) fail(err error) {
 	}
 }
 
-// Has tells whether the parameter is given.
-func (q *Query) Has(name string) bool { return q.values.Has(name) }
-
 // Int reads an integer from low to high, or otherwise if it is absent.
 func (q *Query) Int(name string, otherwise, low, high int64) int64 {
 	s, ok := q.one(name)

@@ -70,9 +70,6 @@ func (c *Call) Context() context.Context { return c.r.Context() }
 // Request is the request itself, for routes that stream. Its body has been neither read nor limited.
 func (c *Call) Request() *http.Request { return c.r }
 
-// RequestID names the request in the log and in internal faults.
-func (c *Call) RequestID() string { return c.w.id }
-
 // Param returns a path parameter, percent-decoded once.
 func (c *Call) Param(name string) string {
 	s := chi.URLParam(c.r, name)

@@ -164,19 +164,7 @@ func (t *Timeline) Pointer(ctx context.Context, c id.Conversation, u id.User) (P
 	return Pointer{Delivered: -1, Read: -1}, nil
 }
 
-// Check tells whether u may read the message: nil, or the fault UnknownConversation, UnknownMessage or Unavailable.
-func (t *Timeline) Check(ctx context.Context, c id.Conversation, u id.User, m id.Message) error {
-	sh := t.shardOf(c)
-	held, err := t.hold(ctx, sh, c)
-	if err != nil {
-		return err
-	}
-	defer sh.release(held)
-	_, err = t.find(ctx, sh, held, u, m)
-	return err
-}
-
-// Ref tells of a message that u may read who sent it. Faults: as Check.
+// Ref tells of a message that u may read who sent it. Faults: UnknownConversation, UnknownMessage, Unavailable.
 func (t *Timeline) Ref(ctx context.Context, c id.Conversation, u id.User, m id.Message) (Ref, error) {
 	sh := t.shardOf(c)
 	held, err := t.hold(ctx, sh, c)

@@ -246,11 +246,6 @@ func TestLists_DenyWinsAndPatternsAreBelowADomain(t *testing.T) {
 	if err := (door.Lists{Deny: []string{"*.b.test"}}).Admit("a.test"); err != nil {
 		t.Errorf("without allow: %v", err)
 	}
-	for p, good := range map[string]bool{"a.test": true, "*.a.test": true, "*": false, "a.test:1": false, "A.test": false, "**.a": false, "": false} {
-		if (door.CheckPattern(p) == nil) != good {
-			t.Errorf("pattern %q", p)
-		}
-	}
 }
 
 func FuzzDecode(f *testing.F) {

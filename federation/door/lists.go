@@ -3,7 +3,6 @@
 package door
 
 import (
-	"fmt"
 	"strings"
 
 	"parley.chat/protocol/fault"
@@ -11,18 +10,10 @@ import (
 )
 
 // Lists are the operator's decisions about servers. Patterns are server names, or *.example.org for every name below
-// example.org. They are about the name without its port.
+// example.org. They are about the name without its port, and the caller has checked them.
 type Lists struct {
 	Allow []string // empty: all
 	Deny  []string // wins
-}
-
-// CheckPattern refuses what is no pattern.
-func CheckPattern(p string) error {
-	if s := id.Server(strings.TrimPrefix(p, "*.")); !s.IsDomain() || s.Port() != 0 {
-		return fmt.Errorf("%q is neither a server name without port nor a pattern such as *.example.org", p)
-	}
-	return nil
 }
 
 // Admit refuses a server with server_refused. It holds in both directions. spec: FED-LIMIT-4

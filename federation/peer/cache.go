@@ -50,12 +50,3 @@ func (c *cache[V]) put(key string, v V) {
 		c.order.Remove(last)
 	}
 }
-
-func (c *cache[V]) drop(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.keys[key]; ok {
-		delete(c.keys, key)
-		c.order.Remove(e)
-	}
-}

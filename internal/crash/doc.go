@@ -3,8 +3,8 @@
 // Package crash kills servers under load and decides whether they kept their word: whatever a client was told to be
 // sent is in the log once, in order, and reaches every member.
 //
-// Run is the parent of a real `parley serve` with a private PostgreSQL. Simulated devices talk to it over sockets, long
-// polls, event streams and REST, lose their connections and sometimes their memory, while Run kills the server, PostgreSQL or both with
+// A run is the parent of a real `parley serve` with a private PostgreSQL. Simulated devices talk to it over sockets, long
+// polls, event streams and REST, lose their connections and sometimes their memory, while it kills the server, PostgreSQL or both with
 // SIGKILL: at random moments, and at the failpoints that a binary built with Build has. After each kill the server is
 // started again as an operator would, without any other step. At the end everything comes to rest, the log is read back
 // from the database, its chains are verified, and internal/history compares it with what the devices saw.
@@ -22,6 +22,6 @@
 //
 // # Concurrency
 //
-// Run may be called by several goroutines with different folders. Everything else belongs to one run; a device is used
-// by the goroutines of its own and by whoever drops its connection.
+// Several runs with different folders may go on at a time. Everything belongs to one run; a device is used by the
+// goroutines of its own and by whoever drops its connection.
 package crash

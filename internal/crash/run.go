@@ -44,13 +44,8 @@ type run struct {
 	invite func(context.Context, *world) error
 }
 
-// Run kills servers as the seed has it and judges the outcome. The error says that the run could not be finished, for
-// example because a server did not come back; the result then holds what is known.
-func Run(ctx context.Context, o Options) (*Result, error) {
-	return runWith(ctx, o, func(context.Context, *world) error { return nil })
-}
-
-// runWith runs with guests that invite adds to the world.
+// runWith kills servers as the seed has it and judges the outcome; invite adds guests to the world. The error says that the
+// run could not be finished, for example because a server did not come back; the result then holds what is known.
 func runWith(ctx context.Context, o Options, invite func(context.Context, *world) error) (*Result, error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard

@@ -89,9 +89,6 @@ func TwoDatabases(s *Server) { s.useDatabases(2) }
 // Clock gives the server its time.
 func Clock(now func() time.Time) Option { return func(s *Server) { s.opt.Clock = now } }
 
-// Fail is called at the named points of core/timeline.
-func Fail(f func(point string)) Option { return func(s *Server) { s.opt.Fail = f } }
-
 // Configure changes the configuration.
 func Configure(f func(*config.Config)) Option { return func(s *Server) { f(&s.cfg) } }
 

@@ -113,8 +113,8 @@ func refusals(t *testing.T, n *Node, c id.Conversation, ids []id.Message) {
 	if err := n.Receive(t.Context(), c, User("carol"), ids[5], true); !fault.Is(err, fault.UnknownMessage) {
 		t.Errorf("a message from before the member joined: %v", err)
 	}
-	if err := n.Check(t.Context(), c, User("bob"), ids[5]); err != nil {
-		t.Errorf("a message of one's own conversation: %v", err)
+	if r, err := n.Ref(t.Context(), c, User("bob"), ids[5]); err != nil || r.Message != ids[5] || r.Sender != User("alice") {
+		t.Errorf("a message of one's own conversation: %+v %v", r, err)
 	}
 }
 
