@@ -82,7 +82,10 @@ func (o *Conversations) EditMessage(ctx context.Context, c Caller, conversationI
 	if err != nil {
 		return frame.Event{}, err
 	}
-	if e.Sender == c.User && e.Content != nil && record.Content == "" {
+	if e.Sender == c.User && (e.Content == nil || e.Expired(o.Timeline.Clock().UnixMilli())) {
+		return frame.Event{}, fault.New(fault.MessageDeleted, "the message was deleted or expired") // Before its tempId is looked at.
+	}
+	if e.Sender == c.User && record.Content == "" {
 		return frame.Event{}, fault.Invalid("messageId", "the message has no text that could be edited")
 	}
 	err = o.relate(ctx, c, v,

@@ -21,6 +21,8 @@ func changing() []*suite.Case {
 	a.add("EDIT-LIMIT", "a message has at most 100 edits", "LIMIT-EDIT-1", editLimit, slow(2*time.Minute))
 	a.add("EDIT-COUNT", "an edit is not unread, and moves the sender's pointers", "MSG-RELATION-4", editCount)
 	a.add("EDIT-BEFORE", "who joined later does not learn of the content of older messages from their edits", "MSG-EDIT-7", editBefore)
+	a.add("EDIT-RIGHT", "who may not send any more may not edit", "MSG-EDIT-8", editRight)
+	a.add("EDIT-RETRY", "the edit of a message that was deleted since is refused, sent again too", "MSG-EDIT-10", editRetry)
 	a.add("SIGHT-FORMER", "no way of reading shows a former member what became of messages later", "MSG-SIGHT-1", sightFormer, fresh)
 	a.add("EDIT-FORMER", "a former member sees messages as they were", "MSG-SHOW-4 MSG-SHOW-3", editFormer)
 
@@ -136,6 +138,26 @@ func editOnce(t *suite.T, a, b *actor) {
 		have = append(have, v.At("content").Text())
 	}
 	t.Expect(strings.Join(have, " ") == "one two three three", "the versions are %v", have)
+}
+
+func editRight(t *suite.T, a, b *actor) {
+	k := a.group(b)
+	id := idOf(k.send(b, "one"))
+	must(t, k.change(a, object{"permissions": object{"send": "admin"}}), "permissions")
+	wantCode(t, k.reword(b, id, "two"), "insufficient_role", "an edit without the right to send")
+	must(t, k.react(b, "PUT", id, "👍"), "reacting")
+	must(t, k.change(a, object{"permissions": object{"send": "member"}}), "permissions")
+	must(t, k.reword(b, id, "two"), "editing")
+}
+
+func editRetry(t *suite.T, a, b *actor) {
+	k := a.group(b)
+	id := idOf(k.send(a, "one"))
+	edit := request("PATCH", k.on(id, ""), object{"content": "two", "tempId": a.temp()})
+	a.ok(http.StatusOK, edit)
+	must(t, k.erase(a, id), "deleting")
+	a.refused("message_deleted", edit)
+	a.refused("message_deleted", request("PATCH", k.on(id, ""), object{"content": "three", "tempId": a.temp()}))
 }
 
 func editLimit(t *suite.T, a, b *actor) {

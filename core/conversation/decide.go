@@ -25,7 +25,7 @@ type Proposal struct {
 	Mentions []string     // of message and edit: user ids, or all
 	Target   *Target      // of events about a message: what the log has there; nil if nothing the sender may read
 
-	SentAt     int64  // of messages: hub time of the sender's last one before, 0 if none is known
+	SentAt     int64  // of messages and edits: hub time of the sender's last one of either, 0 if none is known
 	SecretHash string // of those who join by a link: the hash of the secret they gave
 	Expects    *int64 // the sender judged by the state as of this seq; nil to let it be
 }

@@ -23,7 +23,10 @@ const (
 // decideMessage judges what does not change the state: messages, and events about messages.
 func decideMessage(s *State, m Member, p Proposal) error {
 	if p.Type == frame.TypeMessage {
-		if err := decideSend(s, m, p); err != nil {
+		if err := s.need(m, CanSend); err != nil {
+			return err
+		}
+		if err := decideWait(s, p); err != nil {
 			return err
 		}
 		return decideMentions(s, m, p)
@@ -52,6 +55,9 @@ func (t *Target) gone(at int64) bool {
 
 // decideMentions wants different members, or all where the member may. spec: MSG-MENTION-1
 func decideMentions(s *State, m Member, p Proposal) error {
+	if len(p.Mentions) == 0 {
+		return nil
+	}
 	if len(p.Mentions) > MaxMentions {
 		return fault.Invalid("mentions", "must be at most %d", MaxMentions)
 	}
@@ -74,14 +80,22 @@ func decideMentions(s *State, m Member, p Proposal) error {
 	return nil
 }
 
+// decideEdit lets the sender, who could send the new words as a message too. spec: MSG-EDIT-1 MSG-EDIT-8
 func decideEdit(s *State, m Member, p Proposal, gone bool) error {
-	switch {
-	case p.Target.Sender != p.Sender:
+	if p.Target.Sender != p.Sender {
 		return fault.New(fault.Forbidden, "only the sender edits a message")
-	case gone:
+	}
+	if err := s.need(m, CanSend); err != nil {
+		return err
+	}
+	if gone {
 		return deleted()
-	case p.Target.Edits >= MaxEdits:
+	}
+	if p.Target.Edits >= MaxEdits {
 		return fault.New(fault.TooManyEdits, "a message is edited at most %d times", MaxEdits)
+	}
+	if err := decideWait(s, p); err != nil {
+		return err
 	}
 	return decideMentions(s, m, p)
 }

@@ -18,7 +18,6 @@ import (
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
-	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
@@ -32,7 +31,7 @@ const (
 		"entry given in canonical form; the hub's clock shows now, a group has at most maxMembers. Content, submission " +
 		"and entry are canonical JSON; salt, hashes are lower-case hexadecimal. A state is that after all steps before. " +
 		"Reads is the range of seq a user may read. Of who joins by a link secretHash is that of the secret given, of a message " +
-		"sentAt is the hub time of the sender's last one. Of what is about a message (pin, unpin, edit, reaction, delete) target is " +
+		"or an edit sentAt is the hub time of the sender's last one of either. Of what is about a message (pin, unpin, edit, reaction, delete) target is " +
 		"what the log has there: type, sender, hub time, whether its content is gone, when it expires, how often it was edited, " +
 		"by how many users each emoji is on it, and which are the proposal's sender's own; it is absent if the sender may not " +
 		"read it or there is none. Subject: "
@@ -218,7 +217,7 @@ func (w *world) noteFacts(p conversation.Proposal, sentAt int64) {
 	}
 	out := w.steps[len(w.steps)-1].Proposal
 	out.SecretHash, out.Expects = p.SecretHash, p.Expects
-	if p.Type == frame.TypeMessage && w.state != nil && w.state.Info.SlowMode > 0 {
+	if conversation.Slow(p.Type) && w.state != nil && w.state.Info.SlowMode > 0 {
 		out.SentAt = sentAt
 	}
 	if t := p.Target; t != nil {

@@ -108,10 +108,10 @@ func (w *world) secretHash(name string) string {
 	return conversation.SecretHash(raw[:])
 }
 
-// sentAt is when a user sent the last message.
+// sentAt is when a user sent the last message, or edited one.
 func (w *world) sentAt(u id.User) int64 {
 	for _, e := range slices.Backward(w.log) {
-		if e.Type == frame.TypeMessage && e.Sender == u {
+		if conversation.Slow(e.Type) && e.Sender == u {
 			return e.HubTime
 		}
 	}

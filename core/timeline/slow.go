@@ -6,7 +6,6 @@ import (
 	"context"
 
 	"parley.chat/core/conversation"
-	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
@@ -16,12 +15,12 @@ const (
 	slowPages = 16
 )
 
-// sent remembers, while slow mode is on, when members sent their last message. It is the builder's.
+// sent remembers, while slow mode is on, when members sent or edited last. It is the builder's.
 func (c *conv) sent(e *conversation.Event, s *conversation.State) {
 	switch {
 	case s.Info.SlowMode == 0:
 		c.sentAt = nil
-	case e.Type == frame.TypeMessage:
+	case conversation.Slow(e.Type):
 		if c.sentAt == nil {
 			c.sentAt = map[id.User]int64{}
 		}
@@ -29,10 +28,10 @@ func (c *conv) sent(e *conversation.Event, s *conversation.State) {
 	}
 }
 
-// findSent looks for the sender's last message before what the builder remembers: in the recent entries, then in the log. If
+// findSent looks for the sender's last message or edit before what the builder remembers: in the recent entries, then in the log. If
 // it would have to read too far it takes the oldest entry it saw for the sender's: the member waits longer, not shorter.
 func (t *Timeline) findSent(ctx context.Context, p *pending) error {
-	if p.cmd.Type != frame.TypeMessage {
+	if !conversation.Slow(p.cmd.Type) {
 		return nil
 	}
 	sh, c := p.conv.shard, p.conv
@@ -58,7 +57,7 @@ func (t *Timeline) findSent(ctx context.Context, p *pending) error {
 			return away(err)
 		}
 		for i := len(events) - 1; i >= 0; i-- {
-			if e := events[i]; e.Type == frame.TypeMessage && e.Sender == p.cmd.Sender {
+			if e := events[i]; conversation.Slow(e.Type) && e.Sender == p.cmd.Sender {
 				p.sentAt = e.HubTime
 				return nil
 			}
@@ -72,20 +71,25 @@ func (t *Timeline) findSent(ctx context.Context, p *pending) error {
 	return nil
 }
 
-// recentlySent is the time of the user's last message among the recent entries, 0 if there is none, and the oldest of them.
-// Of that one it is not known whether it is a message. The caller holds shard.mu.
-func (c *conv) recentlySent(u id.User) (at int64, oldest Ref) {
+// recentlySent is the time of the user's newest recent entry if that is a message, else 0, and where the log has to be looked
+// at from: that entry, or the oldest recent one, of which is not known what they are. The caller holds shard.mu.
+func (c *conv) recentlySent(u id.User) (at int64, from Ref) {
 	for i := len(c.recent) - 1; i > 0; i-- {
-		if r := c.recent[i]; r.Sender == u && r.Count > c.recent[i-1].Count {
+		r := c.recent[i]
+		switch {
+		case r.Sender == u && r.Count > c.recent[i-1].Count:
 			return r.Message.Time(), Ref{}
+		case r.Sender == u:
+			r.Seq++ // It is looked at.
+			return 0, r
 		}
 	}
 	if len(c.recent) == 0 {
 		return 0, c.afterHead()
 	}
-	oldest = c.recent[0]
-	oldest.Seq++ // It is looked at again.
-	return 0, oldest
+	from = c.recent[0]
+	from.Seq++ // It is looked at again.
+	return 0, from
 }
 
 // afterHead is the head as a Ref, one after it.

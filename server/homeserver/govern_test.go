@@ -87,12 +87,35 @@ func TestGovern_SlowModeSaysHowLongToWait(t *testing.T) {
 	if f.RetryAfter < 59*time.Minute || f.RetryAfter > time.Hour {
 		t.Errorf("wait %v", f.RetryAfter)
 	}
+	edit := "/conversations/" + conv + "/messages/" + bob.History(conv)[2].MessageID
+	bob.Refused(fault.RateLimited, "PATCH", edit, rest.EditMessage{Content: "two"})
 	alice.Post(conv, "one")
 	alice.Post(conv, "two")
 	srv.Restart()
 	bob.Refused(fault.RateLimited, "POST", "/conversations/"+conv+"/messages", testenv.Text("", "two"))
 	alice.Do("PATCH", "/conversations/"+conv, rest.EditConversation{Permissions: map[string]string{"send": "admin"}}, nil)
 	bob.Refused(fault.InsufficientRole, "POST", "/conversations/"+conv+"/messages", testenv.Text("", "two"))
+	bob.Refused(fault.InsufficientRole, "PATCH", edit, rest.EditMessage{Content: "two"})
+}
+
+func TestGovern_AnEditBeginsTheWaitOfSlowModeAcrossARestart(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	us := srv.Users(t, "alice", "bob", "carol")
+	alice, bob, carol := us[0], us[1], us[2]
+	conv := alice.Group("Team", bob, carol)
+	path := "/conversations/" + conv
+	sent := bob.Post(conv, "one")
+	bob.Do("PATCH", path+"/messages/"+sent.MessageID, rest.EditMessage{Content: "two"}, nil)
+	bob.Do("PUT", path+"/messages/"+sent.MessageID+"/reactions/x", nil, nil) // The newest of bob's is neither message nor edit.
+	alice.Do("PUT", path+"/messages/"+sent.MessageID+"/reactions/x", nil, nil)
+	carol.Do("PUT", path+"/messages/"+sent.MessageID+"/reactions/x", nil, nil)
+	alice.Do("PATCH", path, rest.EditConversation{SlowMode: ptr(int64(3600))}, nil)
+	srv.Restart()
+	bob.Refused(fault.RateLimited, "PATCH", path+"/messages/"+sent.MessageID, rest.EditMessage{Content: "three"})
+	bob.Refused(fault.RateLimited, "POST", path+"/messages", testenv.Text("", "three"))
+	carol.Post(conv, "who only reacted need not wait")
+	carol.Refused(fault.RateLimited, "POST", path+"/messages", testenv.Text("", "twice"))
 }
 
 func TestGovern_ABannedMemberIsOutAndStaysOut(t *testing.T) {
