@@ -81,7 +81,8 @@ type poster struct {
 
 func newPoster(ctx context.Context, srv *server, token string, subscribers, window int) (*poster, error) {
 	var c frame.Conversation
-	in := rest.CreateConversation{Type: "channel", Name: fmt.Sprint(subscribers), Visibility: "public"}
+	visibility := "public"
+	in := rest.CreateConversation{Type: "channel", Name: fmt.Sprint(subscribers), Visibility: &visibility}
 	if err := post(ctx, srv.url+"/api/v1/conversations", token, in, &c); err != nil {
 		return nil, err
 	}

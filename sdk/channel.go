@@ -20,11 +20,11 @@ func (ChannelHead) update() {}
 // CreateChannel makes a channel with the own user and the writers as members; everybody on the server may read it if it is
 // public. Calling it again makes another one.
 func (c *Client) CreateChannel(ctx context.Context, name string, public bool, writers ...string) (frame.Conversation, error) {
-	in := rest.CreateConversation{Type: "channel", Name: name, Members: writers, Visibility: "private"}
+	visibility := "private"
 	if public {
-		in.Visibility = "public"
+		visibility = "public"
 	}
-	return c.create(ctx, in)
+	return c.create(ctx, rest.CreateConversation{Type: "channel", Name: name, Members: writers, Visibility: &visibility})
 }
 
 // Subscribe makes the own user a subscriber of a channel. Doing it twice is harmless.

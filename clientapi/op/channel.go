@@ -29,9 +29,9 @@ func (o *Conversations) createChannel(c Caller, in rest.CreateConversation, memb
 		return event.Create{}, err
 	}
 	visibility := ""
-	switch in.Visibility {
-	case "", feed.Private:
-	case event.Public:
+	switch {
+	case in.Visibility == nil, *in.Visibility == feed.Private:
+	case *in.Visibility == event.Public:
 		visibility = event.Public
 	default:
 		return event.Create{}, fault.Invalid("visibility", "must be public or private")
@@ -158,7 +158,13 @@ func (o *Conversations) Subscribe(ctx context.Context, c Caller, conversationID 
 		return frame.Conversation{}, err
 	}
 	if m, _ := v.State.Member(c.User); r == nil && m.Membership != conversation.Joined {
-		return frame.Conversation{}, fault.New(fault.UnknownConversation, "no such conversation") // A past member, kept out.
+		access, _, err := o.Channels.Access(ctx, v, c.User)
+		if err != nil {
+			return frame.Conversation{}, err
+		}
+		if access == channel.Stranger {
+			return frame.Conversation{}, fault.New(fault.UnknownConversation, "no such conversation") // A past member, kept out.
+		}
 	}
 	if err := o.Channels.Subscribe(ctx, v, c.User, r != nil && r.row != nil, false); err != nil {
 		return frame.Conversation{}, err

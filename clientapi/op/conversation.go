@@ -125,7 +125,7 @@ func pause(ctx context.Context) bool {
 }
 
 func (o *Conversations) create(c Caller, in rest.CreateConversation, members []id.User) (event.Create, error) {
-	if in.Visibility != "" && in.Type != event.Channel {
+	if in.Visibility != nil && in.Type != event.Channel {
 		return event.Create{}, fault.Invalid("visibility", "only a channel has one")
 	}
 	switch in.Type {

@@ -55,7 +55,12 @@ func edits(in rest.EditConversation) (out []conversation.Proposal, err error) {
 	}
 	set := frame.Change{
 		Description: in.Description, AvatarURL: in.AvatarURL, Permissions: in.Permissions, EphemeralTimer: in.EphemeralTimer,
-		HistoryVisibility: in.HistoryVisibility, SlowMode: in.SlowMode, ServerSearch: in.ServerSearch,
+		SlowMode: in.SlowMode, ServerSearch: in.ServerSearch,
+	}
+	if in.HistoryVisibility != nil {
+		if set.HistoryVisibility = *in.HistoryVisibility; set.HistoryVisibility == "" { // In the log this is a change of something else.
+			return nil, fault.Invalid("historyVisibility", "must be %s or %s", conversation.VisibleJoined, conversation.VisibleShared)
+		}
 	}
 	if set.Description != nil || set.AvatarURL != nil || set.Permissions != nil || set.EphemeralTimer != nil ||
 		set.HistoryVisibility != "" || set.SlowMode != nil || set.ServerSearch != nil {

@@ -19,6 +19,7 @@ func channelCases() []*suite.Case {
 	a.add("CHANNEL-PRIVATE", "a private channel is there for whom its owners let in", "CHAN-SUB-2 CHAN-READ-2 CHAN-ADMIN-2", channelPrivate)
 	a.add("CHANNEL-LINK", "an invite link of a channel makes subscribers", "CHAN-LINK-1 CHAN-LINK-2 CHAN-LINK-3", channelLink)
 	a.add("CHANNEL-MEMBER", "a member who subscribes stays a member", "CHAN-SUB-4", channelMember)
+	a.add("CHANNEL-FORMER", "who wrote in a public channel once may subscribe, unless banned", "CHAN-SUB-8", channelFormer)
 	a.add("CHANNEL-READ", "readers see the whole log", "CHAN-READ-1", channelRead)
 	a.add("CHANNEL-WRITE", "readers do not write", "CHAN-WRITE-1", channelWrite)
 	a.add("CHANNEL-HINT", "readers are told that the head moved, and not what was posted", "CHAN-HINT-1 CHAN-HINT-2 CHAN-HINT-3", channelHint)
@@ -55,6 +56,7 @@ func (k *talk) receipt(a *actor, messageID, status string) {
 func channelCreate(t *suite.T, a, b *actor) {
 	a.refused("invalid_field", post("/conversations", object{"type": "channel"}))
 	a.refused("invalid_field", post("/conversations", object{"type": "channel", "name": "News", "visibility": "secret"}))
+	a.refused("invalid_field", post("/conversations", object{"type": "channel", "name": "News", "visibility": ""}))
 	for _, visibility := range []string{"", "private", "public"} {
 		body := object{"type": "channel", "name": "News"}
 		if visibility != "" {
@@ -147,6 +149,23 @@ func channelMember(t *suite.T, a, b *actor) {
 	res := k.subscribe(b)
 	t.Expect(res.At("membership").Text() == "joined" && !res.At("isSubscribed").Bool() && !res.At("subscriberCount").Exists(), "the member is %v", res.Value)
 	k.send(b, "still a writer")
+}
+
+func channelFormer(t *suite.T, a, b, c, d *actor) {
+	k, private := a.channel("public", b, c, d), a.channel("private", b)
+	for _, in := range []*talk{k, private} {
+		b.ok(http.StatusNoContent, request("DELETE", in.path("/members/"+b.id), nil))
+	}
+	a.ok(http.StatusNoContent, request("DELETE", k.path("/members/"+c.id), nil))
+	a.ok(http.StatusNoContent, request("PUT", k.path("/bans/"+d.id), nil))
+	last := k.send(a, "without them").At("seq").Int()
+	for _, u := range []*actor{b, c} {
+		res := k.subscribe(u)
+		t.Expect(res.At("membership").Text() == "subscribed" && res.At("isSubscribed").Bool(), "who wrote once is %v", res.Value)
+		wantSeqs(t, k.events(u), 0, last)
+	}
+	d.refused("unknown_conversation", post(k.path("/subscription"), nil))
+	b.refused("unknown_conversation", post(private.path("/subscription"), nil))
 }
 
 func channelRead(t *suite.T, a, b, c *actor) {

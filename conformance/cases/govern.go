@@ -64,7 +64,7 @@ func setValues(t *suite.T, a, b *actor) {
 	}
 	for _, body := range []object{
 		{"description": strings.Repeat("d", 2049)}, {"description": "a\u0000b"}, {"avatarUrl": "javascript:alert(1)"}, {"avatarUrl": "https://" + strings.Repeat("a", 2048)},
-		{"ephemeralTimer": 60}, {"ephemeralTimer": -1}, {"ephemeralTimer": 86401}, {"slowMode": 21601}, {"slowMode": -1}, {"historyVisibility": "world"},
+		{"ephemeralTimer": 60}, {"ephemeralTimer": -1}, {"ephemeralTimer": 86401}, {"slowMode": 21601}, {"slowMode": -1}, {"historyVisibility": "world"}, {"historyVisibility": ""},
 	} {
 		wantCode(t, k.change(a, body), "invalid_field", "setting "+client.Compact(body))
 	}

@@ -10,7 +10,7 @@ type CreateConversation struct {
 	Name    string   `json:"name,omitempty"`
 	Members []string `json:"members,omitempty"` // user ids; the caller is a member in any case
 
-	Visibility string `json:"visibility,omitempty"` // of a channel: public, private
+	Visibility *string `json:"visibility,omitempty"` // of a channel: public, private
 }
 
 // EditConversation is the body of PATCH /api/v1/conversations/{id}: what is absent stays as it is.
@@ -20,7 +20,7 @@ type EditConversation struct {
 	AvatarURL         *string           `json:"avatarUrl,omitempty"`
 	Permissions       map[string]string `json:"permissions,omitempty"`       // those that change
 	EphemeralTimer    *int64            `json:"ephemeralTimer,omitempty"`    // seconds
-	HistoryVisibility string            `json:"historyVisibility,omitempty"` // joined, shared
+	HistoryVisibility *string           `json:"historyVisibility,omitempty"` // joined, shared
 	SlowMode          *int64            `json:"slowMode,omitempty"`          // seconds
 	ServerSearch      *bool             `json:"serverSearch,omitempty"`
 	Expects           *int64            `json:"expects,omitempty"` // seq of the state the caller judged by

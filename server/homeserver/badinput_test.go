@@ -53,6 +53,8 @@ func TestBadInput_OnRESTGetsItsCode(t *testing.T) {
 		"an odd type":          {"POST", "/conversations", `{"type":"parade","members":[]}`, fault.InvalidField, "type"},
 		"a direct of one":      {"POST", "/conversations", `{"type":"direct","members":[]}`, fault.InvalidField, "members"},
 		"a direct with me":     {"POST", "/conversations", `{"type":"direct","members":["alice@localhost"]}`, fault.InvalidField, "members"},
+		"an empty visibility":  {"POST", "/conversations", `{"type":"channel","name":"x","visibility":""}`, fault.InvalidField, "visibility"},
+		"an empty enum":        {"PATCH", "/conversations/" + conv, `{"historyVisibility":""}`, fault.InvalidField, "historyVisibility"},
 		"a named direct":       {"POST", "/conversations", `{"type":"direct","name":"x","members":["bob@localhost"]}`, fault.InvalidField, "name"},
 		"nobody":               {"POST", "/conversations", `{"type":"direct","members":["nobody@localhost"]}`, fault.UnknownUser, ""},
 		"somebody elsewhere":   {"POST", "/conversations", `{"type":"direct","members":["bob@elsewhere.example"]}`, fault.UnknownUser, ""},

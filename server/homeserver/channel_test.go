@@ -17,7 +17,7 @@ import (
 func newChannel(u *testenv.User, t testing.TB, visibility string) string {
 	t.Helper()
 	var c frame.Conversation
-	u.Do("POST", "/conversations", rest.CreateConversation{Type: "channel", Name: "News", Visibility: visibility}, &c)
+	u.Do("POST", "/conversations", rest.CreateConversation{Type: "channel", Name: "News", Visibility: &visibility}, &c)
 	if c.Type != "channel" || c.Role != "owner" || c.MemberCount != 1 {
 		t.Fatalf("the channel is %+v", c)
 	}
@@ -188,6 +188,36 @@ func TestChannel_PointersArePrivateAndViewsAreCountedOnce(t *testing.T) {
 	readers[2].Refused(fault.UnknownMessage, "POST", "/conversations/"+conv+"/receipts", rest.Acknowledge{MessageID: alice.Post(alice.Group("other"), "elsewhere").MessageID, Status: "read"})
 }
 
+func TestChannel_AFormerWriterMaySubscribe(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	us := srv.Users(t, "alice", "bob")
+	alice, bob := us[0], us[1]
+	for _, visibility := range []string{"public", "private"} {
+		conv := newChannel(alice, t, visibility)
+		path := "/conversations/" + conv
+		alice.Do("POST", path+"/members", add(bob), nil)
+		bob.Do("DELETE", path+"/members/"+bob.ID, nil, nil)
+		last := alice.Post(conv, "without bob")
+		if visibility == "private" {
+			bob.Refused(fault.UnknownConversation, "POST", path+"/subscription", nil)
+			continue
+		}
+		if c := subscribe(bob, conv); c.Membership != "subscribed" || c.HeadSeq != last.Seq {
+			t.Errorf("a former writer is %+v", c)
+		}
+		if events := bob.History(conv); events[len(events)-1].Seq != last.Seq {
+			t.Errorf("a former writer reads to %d, want %d", events[len(events)-1].Seq, last.Seq)
+		}
+		bob.Do("DELETE", path+"/subscription", nil, nil)
+		if c := bob.Get(conv); c.Membership != "left" {
+			t.Errorf("after the subscription a former writer is %+v", c)
+		}
+		alice.Do("PUT", path+"/bans/"+bob.ID, nil, nil)
+		bob.Refused(fault.UnknownConversation, "POST", path+"/subscription", nil)
+	}
+}
+
 func TestChannel_TheBannedSeeNothing(t *testing.T) {
 	t.Parallel()
 	srv := testenv.Start(t)
@@ -304,11 +334,11 @@ func TestChannel_HasFewWriters(t *testing.T) {
 	alice := us[0]
 	for what, in := range map[string]rest.CreateConversation{
 		"name":       {Type: "channel"},
-		"visibility": {Type: "channel", Name: "News", Visibility: "secret"},
+		"visibility": {Type: "channel", Name: "News", Visibility: ptr("secret")},
 	} {
 		if f := alice.Refused(fault.InvalidField, "POST", "/conversations", in); f.Field != what {
 			t.Errorf("%s: the field is %q", what, f.Field)
 		}
 	}
-	alice.Refused(fault.InvalidField, "POST", "/conversations", rest.CreateConversation{Type: "group", Visibility: "public"})
+	alice.Refused(fault.InvalidField, "POST", "/conversations", rest.CreateConversation{Type: "group", Visibility: ptr("public")})
 }

@@ -40,7 +40,7 @@ func TestGovern_SettingsAreSeenByMembersAndStayAfterARestart(t *testing.T) {
 	live := bob.Socket(nil)
 	in := rest.EditConversation{
 		Name: ptr("Crew"), Description: ptr("Every Thursday"), AvatarURL: ptr("https://a.example/x.png"), EphemeralTimer: ptr(int64(86400)),
-		HistoryVisibility: "shared", SlowMode: ptr(int64(1)), ServerSearch: ptr(true), Permissions: map[string]string{"pin": "member"},
+		HistoryVisibility: ptr("shared"), SlowMode: ptr(int64(1)), ServerSearch: ptr(true), Permissions: map[string]string{"pin": "member"},
 	}
 	var got frame.Conversation
 	alice.Do("PATCH", path, in, &got)
@@ -356,7 +356,7 @@ func TestGovern_ANewMemberReadsWhatWasShared(t *testing.T) {
 	conv := alice.Group("Team")
 	path := "/conversations/" + conv
 	secret := alice.Post(conv, "before it was shared")
-	alice.Do("PATCH", path, rest.EditConversation{HistoryVisibility: "shared"}, nil)
+	alice.Do("PATCH", path, rest.EditConversation{HistoryVisibility: ptr("shared")}, nil)
 	said := alice.Post(conv, "shared")
 	live := bob.Socket(nil)
 	alice.Do("POST", path+"/members", add(bob), nil)
@@ -373,7 +373,7 @@ func TestGovern_ANewMemberReadsWhatWasShared(t *testing.T) {
 	reply = testenv.Text("", "to what I cannot see")
 	reply.ReplyToMessageID = secret.MessageID
 	bob.Refused(fault.UnknownMessage, "POST", path+"/messages", reply)
-	alice.Do("PATCH", path, rest.EditConversation{HistoryVisibility: "joined"}, nil)
+	alice.Do("PATCH", path, rest.EditConversation{HistoryVisibility: ptr("joined")}, nil)
 	alice.Do("POST", path+"/members", add(carol), nil)
 	if h := carol.History(conv); len(h) != 1 || h[0].Type != frame.TypeMemberAdd {
 		t.Errorf("carol reads %+v", h)
@@ -535,7 +535,7 @@ func TestGovern_ADirectConversationHasATimerAndPins(t *testing.T) {
 	m := alice.Post(conv, "hello").MessageID
 	bob.Do("PUT", path+"/messages/"+m+"/pin", nil, nil)
 	alice.Do("DELETE", path+"/messages/"+m+"/pin", nil, nil)
-	for _, in := range []rest.EditConversation{{SlowMode: ptr(int64(1))}, {Description: ptr("x")}, {HistoryVisibility: "shared"}, {Permissions: map[string]string{"send": "admin"}}} {
+	for _, in := range []rest.EditConversation{{SlowMode: ptr(int64(1))}, {Description: ptr("x")}, {HistoryVisibility: ptr("shared")}, {Permissions: map[string]string{"send": "admin"}}} {
 		alice.Refused(fault.DirectFixed, "PATCH", path, in)
 	}
 	alice.Refused(fault.DirectFixed, "PUT", path+"/bans/"+carol.ID, nil)
