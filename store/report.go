@@ -23,21 +23,39 @@ const insertReport = `
 INSERT INTO reports (shard, report_id, reporter, reported, conversation_id, reason, note, proof, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
+const countReports = `SELECT count(*) FROM reports WHERE shard = $1 AND reporter = $2 AND created_at > $3`
+
+// reportLock is the first key of the locks that let the reports of one user be counted one after the other.
+const reportLock = 7061727
+
 // InsertReport implements report.Store.
-func (s *Store) InsertReport(ctx context.Context, r rest.Report) error {
+func (s *Store) InsertReport(ctx context.Context, r rest.Report, most int, since int64) (kept bool, err error) {
 	proof, err := json.Marshal(r.Proof)
 	if err != nil {
-		return err
+		return false, err
 	}
 	pool, n := s.userPool(id.User(r.ReporterID))
-	_, err = pool.Exec(ctx, insertReport, n, r.ReportID, r.ReporterID, r.UserID, r.ConversationID, r.Reason, r.Text, string(proof), r.CreatedAt, r.ExpiresAt)
-	return wrapReport("insert report", err)
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if most > 0 {
+			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, hashtext($2))`, reportLock, r.ReporterID); err != nil {
+				return err
+			}
+			var have int
+			if err := tx.QueryRow(ctx, countReports, n, r.ReporterID, since).Scan(&have); err != nil || have >= most {
+				return err
+			}
+		}
+		kept = true
+		_, err := tx.Exec(ctx, insertReport, n, r.ReportID, r.ReporterID, r.UserID, r.ConversationID, r.Reason, r.Text, string(proof), r.CreatedAt, r.ExpiresAt)
+		return err
+	})
+	return kept && err == nil, wrapReport("insert report", err)
 }
 
 // CountReports implements report.Store.
 func (s *Store) CountReports(ctx context.Context, reporter id.User, since int64) (n int, err error) {
 	pool, shard := s.userPool(reporter)
-	err = pool.QueryRow(ctx, `SELECT count(*) FROM reports WHERE shard = $1 AND reporter = $2 AND created_at > $3`, shard, reporter, since).Scan(&n)
+	err = pool.QueryRow(ctx, countReports, shard, reporter, since).Scan(&n)
 	return n, wrapReport("count reports", err)
 }
 

@@ -69,7 +69,11 @@ func (m *Moderation) Report(ctx context.Context, c Caller, in rest.CreateReport)
 		ReportID: id.NewULID(), ReporterID: string(c.User), UserID: in.UserID, ConversationID: in.ConversationID,
 		Reason: in.Reason, Text: in.Text, CreatedAt: now, ExpiresAt: now + m.Keep.Milliseconds(), Proof: &proof,
 	}
-	return rest.Reported{ReportID: r.ReportID}, m.Store.InsertReport(ctx, r)
+	kept, err := m.Store.InsertReport(ctx, r, m.PerDay, now-day.Milliseconds())
+	if err == nil && !kept { // Others were made meanwhile.
+		err = m.tooMany()
+	}
+	return rest.Reported{ReportID: r.ReportID}, err
 }
 
 func checkReport(in rest.CreateReport) error {
@@ -88,7 +92,7 @@ func checkReport(in rest.CreateReport) error {
 	return nil
 }
 
-// mayReport bounds the reports of a user in a day. spec: ABUSE-REPORT-4
+// mayReport refuses at once who has made all reports of a day; InsertReport decides. spec: ABUSE-REPORT-4
 func (m *Moderation) mayReport(ctx context.Context, c Caller, now int64) error {
 	if m.PerDay == 0 {
 		return nil
@@ -97,6 +101,10 @@ func (m *Moderation) mayReport(ctx context.Context, c Caller, now int64) error {
 	if err != nil || n < m.PerDay {
 		return err
 	}
+	return m.tooMany()
+}
+
+func (m *Moderation) tooMany() error {
 	return limit.Refusal(time.Hour, fmt.Sprintf("at most %d reports a day", m.PerDay))
 }
 
@@ -147,17 +155,12 @@ func (m *Moderation) evidence(ctx context.Context, w witness, target id.Message,
 	if err != nil {
 		return err
 	}
-	edits, err := m.Conversations.Feed.Log.Edits(ctx, w.Shard, w.Conv, e.Seq)
-	if err != nil {
+	edits, err := m.Conversations.Feed.Log.Edits(ctx, w.Shard, w.Conv, e.Seq, timeline.Range{From: e.Seq + 1, To: w.to, Limit: 1, Newest: true})
+	if err != nil || len(edits) == 0 {
 		return err
 	}
-	for _, edit := range slices.Backward(edits) {
-		if edit.Seq <= w.to {
-			_, err := m.add(ctx, w, edit.Seq, edit.MessageID, out)
-			return err
-		}
-	}
-	return nil
+	_, err = m.add(ctx, w, edits[0].Seq, edits[0].MessageID, out)
+	return err
 }
 
 // add adds the entry at seq, which must have the id. Content that expired may be in the database for a moment yet.

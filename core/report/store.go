@@ -21,8 +21,9 @@ type Resolution struct {
 
 // Store keeps reports and what was done. Lists are newest first; before is the last id of the page before, "" for the first.
 type Store interface {
-	// InsertReport keeps a report with its proof.
-	InsertReport(ctx context.Context, r rest.Report) error
+	// InsertReport keeps a report with its proof, unless the reporter has made most since a time; 0 is no limit. Reports of one
+	// user are counted one after the other, whichever nodes they come to.
+	InsertReport(ctx context.Context, r rest.Report, most int, since int64) (kept bool, err error)
 	// CountReports counts those of a reporter since a time.
 	CountReports(ctx context.Context, reporter id.User, since int64) (int, error)
 	// FindReport reads a report with its proof. ErrNotFound.

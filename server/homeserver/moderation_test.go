@@ -5,6 +5,8 @@ package homeserver_test
 import (
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,6 +120,30 @@ func TestReports_OnlyWhatTheReporterMayReadInItsForm(t *testing.T) {
 	}
 	wantLimited(t, carol.Refused(fault.RateLimited, "POST", "/reports", good), 24*time.Hour)
 	reportOf(alice, good)
+}
+
+func TestReports_OfADayAreNotExceededByRequestsAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t, limited(config.Limits{ReportsPerDay: 3}))
+	us := srv.Users(t, "alice", "bob")
+	var taken, refused atomic.Int64
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			switch f := us[0].Call("POST", "/reports", rest.CreateReport{UserID: us[1].ID, Reason: rest.ReasonSpam}, nil); {
+			case f == nil:
+				taken.Add(1)
+			case f.Code == fault.RateLimited:
+				refused.Add(1)
+			default:
+				t.Error(f)
+			}
+		})
+	}
+	wg.Wait()
+	if taken.Load() != 3 || refused.Load() != 17 {
+		t.Errorf("%d reports were taken and %d refused, want 3 and 17", taken.Load(), refused.Load())
+	}
 }
 
 func TestModeration_ASuspendedUserCannotActAndItIsNoted(t *testing.T) {
