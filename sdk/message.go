@@ -48,11 +48,11 @@ func (c *Client) Unreact(ctx context.Context, conversationID, messageID, emoji s
 	return c.call(ctx, http.MethodDelete, messagePath(conversationID, messageID)+"/reactions/"+url.PathEscape(emoji), nil, nil)
 }
 
-// Edits returns the versions of a message, the one that was sent first.
-func (c *Client) Edits(ctx context.Context, conversationID, messageID string) ([]rest.Version, error) {
+// Edits returns a page of the versions of a message, the one that was sent first; cursor and limit as in Conversations.
+func (c *Client) Edits(ctx context.Context, conversationID, messageID, cursor string, limit int) (rest.Edits, error) {
 	var out rest.Edits
-	err := c.call(ctx, http.MethodGet, messagePath(conversationID, messageID)+"/edits", nil, &out)
-	return out.Versions, err
+	err := c.call(ctx, http.MethodGet, messagePath(conversationID, messageID)+"/edits"+pageQuery(cursor, limit), nil, &out)
+	return out, err
 }
 
 // Reactions returns a page of who reacted to a message; cursor and limit as in Conversations.

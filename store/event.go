@@ -93,8 +93,11 @@ func expiries(rows []*timeline.Row) []*int64 {
 	return out
 }
 
-// selectEvents reads columns in the order of scanEvent from the events of a shard.
-const selectEvents = `SELECT shard, pos, conv, seq, count, hub_time, author_time, message_id, type, sender, device, temp_id, salt, hash, content, expires_at, content_hash FROM events_s%d e `
+// eventColumns are in the order of scanEvent; selectEvents reads them from the events of a shard.
+const (
+	eventColumns = `shard, pos, conv, seq, count, hub_time, author_time, message_id, type, sender, device, temp_id, salt, hash, content, expires_at, content_hash`
+	selectEvents = `SELECT ` + eventColumns + ` FROM events_s%d e `
+)
 
 // scanEvent reads a row of selectEvents; the conversation's id is not in it.
 func scanEvent(row pgx.CollectableRow) (*conversation.Event, error) { return scanColumns(row) }

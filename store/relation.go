@@ -270,11 +270,19 @@ func (s *Store) Mentions(ctx context.Context, n id.Shard, conv int64, u id.User,
 	return count, nil
 }
 
-// Edits lists the edits of a message, oldest first; those that are erased have no content.
-func (s *Store) Edits(ctx context.Context, n id.Shard, conv, seq int64) ([]*conversation.Event, error) {
-	q := fmt.Sprintf(selectEvents, n) + fmt.Sprintf(`WHERE pos >= $1 AND conv = $1 AND seq = ANY (
-		SELECT unnest(edit_seqs) FROM annotations_s%[1]d WHERE shard = %[1]d AND conv = $1 AND seq = $2) ORDER BY seq`, n)
-	rows, err := s.pool(n).Query(ctx, q, conv, seq)
+// Edits implements feed.Log.
+func (s *Store) Edits(ctx context.Context, n id.Shard, conv, seq int64, r timeline.Range) ([]*conversation.Event, error) {
+	order := "ASC"
+	if r.Newest {
+		order = "DESC"
+	}
+	q := fmt.Sprintf(`SELECT `+eventColumns+`
+  FROM (SELECT *, coalesce(sum(octet_length(content)) OVER (ORDER BY seq %[2]s ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before
+          FROM (%[3]sWHERE pos >= $1 AND conv = $1 AND seq BETWEEN $3 AND $4 AND seq = ANY (
+                  SELECT unnest(edit_seqs) FROM annotations_s%[1]d WHERE shard = %[1]d AND conv = $1 AND seq = $2)
+                 ORDER BY seq %[2]s LIMIT $5) e) t
+ WHERE $6 = 0 OR before < $6 ORDER BY seq`, n, order, fmt.Sprintf(selectEvents, n))
+	rows, err := s.pool(n).Query(ctx, q, conv, seq, r.From, r.To, r.Limit, r.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("read edits: %w", err)
 	}

@@ -136,10 +136,14 @@ func (o *Conversations) React(ctx context.Context, c Caller, conversationID, mes
 		event.Relation{Action: action, Emoji: emoji, TargetMessageID: messageID}, "")
 }
 
-// Edits answers the versions of a message, oldest first, those that were erased without content. Faults: unknown_conversation,
-// unknown_message, unavailable.
-func (o *Conversations) Edits(ctx context.Context, c Caller, conversationID, messageID string) (rest.Edits, error) {
+// Edits answers a page of the versions of a message, oldest first, those that were erased without content. Faults:
+// invalid_cursor, unknown_conversation, unknown_message, unavailable. spec: MSG-EDIT-6
+func (o *Conversations) Edits(ctx context.Context, c Caller, conversationID, messageID, cursor string, limit int) (rest.Edits, error) {
 	out := rest.Edits{Versions: []rest.Version{}}
+	after, err := parseSeqCursor("v.", cursor)
+	if err != nil {
+		return out, err
+	}
 	v, e, err := o.aboutMessage(ctx, c, conversationID, messageID)
 	if err != nil {
 		return out, err
@@ -148,16 +152,24 @@ func (o *Conversations) Edits(ctx context.Context, c Caller, conversationID, mes
 	if err != nil {
 		return out, err
 	}
-	edits, err := o.Feed.Log.Edits(ctx, v.Shard, v.Conv, e.Seq)
+	edits, err := o.Feed.Log.Edits(ctx, v.Shard, v.Conv, e.Seq, timeline.Range{From: max(after, e.Seq) + 1, To: v.Head.Seq, Limit: limit + 1, Bytes: pageBytes})
 	if err != nil {
 		return out, err
 	}
-	first, r := *e, timeline.Sight(v, c.User, pointers[c.User])
-	first.Facts = nil
+	if after < e.Seq {
+		first := *e
+		first.Facts = nil
+		edits = append([]*conversation.Event{&first}, edits...)
+	}
+	if kept := versionsOf(edits, limit); kept < len(edits) {
+		out.HasMore, out.NextCursor = true, "v."+strconv.FormatInt(edits[kept-1].Seq, 10)
+		edits = edits[:kept]
+	}
+	r := timeline.Sight(v, c.User, pointers[c.User])
 	edits = slices.DeleteFunc(edits, func(one *conversation.Event) bool {
-		return one.Seq > r.To || one.Sender != c.User && r.Withholds(one.Seq)
+		return one.Seq > r.To || one.Seq > e.Seq && one.Sender != c.User && r.Withholds(one.Seq)
 	})
-	records, err := o.shownTo(ctx, c, v, pointers, append([]*conversation.Event{&first}, edits...))
+	records, err := o.shownTo(ctx, c, v, pointers, edits)
 	for _, one := range records {
 		out.Versions = append(out.Versions, rest.Version{
 			Seq: one.Seq, MessageID: one.MessageID, Timestamp: one.Timestamp, Content: one.Content, Mentions: one.Mentions,
@@ -166,11 +178,22 @@ func (o *Conversations) Edits(ctx context.Context, c Caller, conversationID, mes
 	return out, err
 }
 
+// versionsOf tells how many of the versions are on a page: at least one, and the others while there is room.
+func versionsOf(list []*conversation.Event, limit int) int {
+	size := 0
+	for i, e := range list {
+		if size += len(e.Content); i > 0 && (i == limit || size > pageBytes) {
+			return i
+		}
+	}
+	return len(list)
+}
+
 // Reactions answers a page of who reacted to a message, with the emoji or, if it is empty, any. Faults: invalid_cursor,
 // unknown_conversation, unknown_message, unavailable.
 func (o *Conversations) Reactions(ctx context.Context, c Caller, conversationID, messageID, emoji, cursor string, limit int) (rest.Reactions, error) {
 	out := rest.Reactions{Reactions: []rest.Reactor{}}
-	after, err := parseReactionCursor(cursor)
+	after, err := parseSeqCursor("r.", cursor)
 	if err != nil {
 		return out, err
 	}
@@ -206,11 +229,12 @@ func (o *Conversations) Reactions(ctx context.Context, c Caller, conversationID,
 	return out, nil
 }
 
-func parseReactionCursor(s string) (after int64, err error) {
+// parseSeqCursor reads the cursor of a list in the order of a log, -1 if it is empty.
+func parseSeqCursor(prefix, s string) (after int64, err error) {
 	if s == "" {
 		return -1, nil
 	}
-	n, ok := strings.CutPrefix(s, "r.")
+	n, ok := strings.CutPrefix(s, prefix)
 	after, err = strconv.ParseInt(n, 10, 64)
 	if !ok || err != nil || after < 0 {
 		return 0, fault.New(fault.InvalidCursor, "the cursor is not one of this list")

@@ -24,7 +24,12 @@ func messageRoutes(o *op.Conversations) []Route {
 		})},
 		{Method: "DELETE", Path: one, Auth: true, Status: 204, Handle: func(c *Call) (any, error) { return nil, deleteMessage(o, c) }},
 		{Method: "GET", Path: one + "/edits", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
-			return o.Edits(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
+			q := c.Query()
+			cursor, limit := q.String("cursor", maxCursor), q.Int("limit", 50, 1, 100)
+			if err := q.Err(); err != nil {
+				return nil, err
+			}
+			return o.Edits(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"), cursor, int(limit))
 		}},
 		{Method: "GET", Path: one + "/reactions", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			q := c.Query()

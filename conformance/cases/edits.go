@@ -18,6 +18,7 @@ func changing() []*suite.Case {
 	a.add("EDIT-SHOWN", "an edit shows in the history, in sync, in the preview and live", "MSG-SHOW-1 MSG-SHOW-2 MSG-SHOW-3 MSG-EDIT-4 MSG-RELATION-1", editShown)
 	a.add("EDIT-WHO", "only the sender edits, and only a message with text", "MSG-EDIT-1 MSG-EDIT-2 MSG-RELATION-2", editWho)
 	a.add("EDIT-ONCE", "a tempId makes one edit, and every version is kept", "MSG-EDIT-5 MSG-EDIT-6", editOnce)
+	a.add("EDIT-PAGES", "the versions of a message come in pages", "MSG-EDIT-6 MSG-EDIT-9 REST-PAGE-2 REST-PAGE-4", editPages)
 	a.add("EDIT-LIMIT", "a message has at most 100 edits", "LIMIT-EDIT-1", editLimit, slow(2*time.Minute))
 	a.add("EDIT-COUNT", "an edit is not unread, and moves the sender's pointers", "MSG-RELATION-4", editCount)
 	a.add("EDIT-BEFORE", "who joined later does not learn of the content of older messages from their edits", "MSG-EDIT-7", editBefore)
@@ -158,6 +159,31 @@ func editRetry(t *suite.T, a, b *actor) {
 	must(t, k.erase(a, id), "deleting")
 	a.refused("message_deleted", edit)
 	a.refused("message_deleted", request("PATCH", k.on(id, ""), object{"content": "three", "tempId": a.temp()}))
+}
+
+func editPages(t *suite.T, a, b *actor) {
+	k := a.group(b)
+	id := idOf(k.send(a, "0"))
+	for i := 1; i <= 5; i++ {
+		k.reword(a, id, fmt.Sprint(i)+strings.Repeat("x", 60_000))
+	}
+	read := func(limit string) (have string, pages int) {
+		for path, more := k.on(id, "/edits?limit="+limit), true; more && pages < 10; pages++ {
+			page := b.ok(http.StatusOK, get(path))
+			for _, v := range page.At("versions").List() {
+				have += v.At("content").Text()[:1]
+			}
+			more = page.At("hasMore").Bool()
+			path = k.on(id, "/edits?limit="+limit+"&cursor="+page.At("nextCursor").Text())
+		}
+		return have, pages
+	}
+	have, pages := read("2")
+	t.Expect(have == "012345" && pages >= 3, "by two the versions are %s on %d pages", have, pages)
+	have, pages = read("100")
+	t.Expect(have == "012345" && pages > 1, "the versions are %s on %d pages, 300 KB are more than one holds", have, pages)
+	b.refused("invalid_cursor", get(k.on(id, "/edits?cursor=r.1")))
+	b.refused("invalid_field", get(k.on(id, "/edits?limit=101")))
 }
 
 func editLimit(t *suite.T, a, b *actor) {

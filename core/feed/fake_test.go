@@ -139,7 +139,7 @@ func (w *world) Mentions(context.Context, id.Shard, int64, id.User, int64, []tim
 	return 0, nil
 }
 
-func (w *world) Edits(context.Context, id.Shard, int64, int64) ([]*conversation.Event, error) {
+func (w *world) Edits(context.Context, id.Shard, int64, int64, timeline.Range) ([]*conversation.Event, error) {
 	return nil, nil
 }
 

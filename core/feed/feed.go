@@ -23,8 +23,9 @@ type Log interface {
 	SeqAt(ctx context.Context, n id.Shard, conv, pos, low, high int64) (int64, error)
 	// Mentions counts the messages after a seq that mention u, or all, but for those within spans.
 	Mentions(ctx context.Context, n id.Shard, conv int64, u id.User, after int64, but []timeline.Span) (int64, error)
-	// Edits lists the edits of the message at seq, oldest first.
-	Edits(ctx context.Context, n id.Shard, conv, seq int64) ([]*conversation.Event, error)
+	// Edits lists the edits of the message at seq that the range selects, oldest first; those that are erased have no content.
+	// Those past Bytes are left out but for the first of them, which tells that there are more.
+	Edits(ctx context.Context, n id.Shard, conv, seq int64, r timeline.Range) ([]*conversation.Event, error)
 	// Reactors lists who put which emoji on the message at seq, in the order of the events.
 	Reactors(ctx context.Context, n id.Shard, conv, seq int64, r timeline.ReactorRange) ([]conversation.Reactor, error)
 }

@@ -9,9 +9,11 @@ type EditMessage struct {
 	TempID   string   `json:"tempId,omitempty"`
 }
 
-// Edits is the answer of GET …/messages/{messageId}/edits: the versions of a message, oldest first, the first as it was sent.
+// Edits is a page of GET …/messages/{messageId}/edits: the versions of a message, oldest first, the first as it was sent.
 type Edits struct {
-	Versions []Version `json:"versions"`
+	Versions   []Version `json:"versions"`
+	NextCursor string    `json:"nextCursor,omitempty"`
+	HasMore    bool      `json:"hasMore"`
 }
 
 // Version is a content that a message had. Without Content it was erased.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/rest"
 )
 
 // cmdEdits shows the texts a message had, the first one first.
@@ -16,9 +17,11 @@ func (a *app) cmdEdits(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	all, err := a.client.Edits(ctx, a.open, m.MessageID)
-	if err != nil {
-		return err
+	var all []rest.Version
+	for page := (rest.Edits{HasMore: true}); page.HasMore; all = append(all, page.Versions...) {
+		if page, err = a.client.Edits(ctx, a.open, m.MessageID, page.NextCursor, 0); err != nil {
+			return err
+		}
 	}
 	if len(all) < 2 {
 		a.screen.print("it was never edited")

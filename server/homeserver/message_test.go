@@ -89,6 +89,37 @@ func TestEdit_ShowsEverywhereAndTheVersionsStay(t *testing.T) {
 	}
 }
 
+func TestEdits_ComeInPagesBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	us := srv.Users(t, "alice", "bob")
+	alice, bob := us[0], us[1]
+	conv := alice.Direct(bob)
+	ack := alice.Post(conv, "0")
+	for i := range 5 {
+		alice.Do("PATCH", on(conv, ack.MessageID), rest.EditMessage{Content: fmt.Sprint(i+1) + strings.Repeat("x", 60_000)}, nil)
+	}
+	for limit, want := range map[string]string{"1": "0|1|2|3|4|5", "2": "01|23|45", "5": "0123|45", "100": "0123|45", "4": "0123|45"} {
+		var pages []string
+		page := rest.Edits{HasMore: true}
+		for page.HasMore && len(pages) < 10 {
+			path := on(conv, ack.MessageID) + "/edits?limit=" + limit + "&cursor=" + page.NextCursor
+			page = rest.Edits{}
+			bob.Do("GET", path, nil, &page)
+			text := ""
+			for _, v := range page.Versions {
+				text += v.Content[:1]
+			}
+			pages = append(pages, text)
+		}
+		if got := strings.Join(pages, "|"); got != want {
+			t.Errorf("limit %s: %s, want %s", limit, got, want)
+		}
+	}
+	bob.Refused(fault.InvalidCursor, "GET", on(conv, ack.MessageID)+"/edits?cursor=r.1", nil)
+	bob.Refused(fault.InvalidField, "GET", on(conv, ack.MessageID)+"/edits?limit=101", nil)
+}
+
 func TestEdit_AtMost100Times(t *testing.T) {
 	t.Parallel()
 	srv := testenv.Start(t)
