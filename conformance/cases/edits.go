@@ -18,7 +18,7 @@ func changing() []*suite.Case {
 	a.add("EDIT-SHOWN", "an edit shows in the history, in sync, in the preview and live", "MSG-SHOW-1 MSG-SHOW-2 MSG-SHOW-3 MSG-EDIT-4 MSG-RELATION-1", editShown)
 	a.add("EDIT-WHO", "only the sender edits, and only a message with text", "MSG-EDIT-1 MSG-EDIT-2 MSG-RELATION-2", editWho)
 	a.add("EDIT-ONCE", "a tempId makes one edit, and every version is kept", "MSG-EDIT-5 MSG-EDIT-6", editOnce)
-	a.add("EDIT-PAGES", "the versions of a message come in pages", "MSG-EDIT-6 MSG-EDIT-9 REST-PAGE-2 REST-PAGE-4", editPages)
+	a.add("EDIT-PAGES", "the versions of a message come in pages", "MSG-EDIT-6 MSG-EDIT-11 REST-PAGE-2 REST-PAGE-4", editPages)
 	a.add("EDIT-LIMIT", "a message has at most 100 edits", "LIMIT-EDIT-1", editLimit, slow(2*time.Minute))
 	a.add("EDIT-COUNT", "an edit is not unread, and moves the sender's pointers", "MSG-RELATION-4", editCount)
 	a.add("EDIT-BEFORE", "who joined later does not learn of the content of older messages from their edits", "MSG-EDIT-7", editBefore)
