@@ -28,6 +28,7 @@ func (s *Store) Commit(ctx context.Context, b *timeline.Batch) error {
 	queueHeads(batch, b.Heads)
 	queueStates(batch, b.States)
 	queueMembers(batch, b.Members)
+	queueFollowers(batch, b.Followers)
 	queueSearch(batch, b.Events, b.States)
 	queuePoints(batch, b.Points)
 	queuePrefs(batch, b.Prefs)

@@ -25,6 +25,7 @@ var partitioned = [...]string{
 	"annotations", "reactions", "mentions",
 	"reports", "moderation_actions", "erasures",
 	"search_progress", "message_search",
+	"followers",
 	"events",
 }
 

@@ -8,6 +8,8 @@ import (
 	"hash/fnv"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"parley.chat/protocol/id"
 )
 
@@ -21,14 +23,18 @@ const nonceMargin = 2 * time.Minute
 
 // ClaimNonce notes that the origin used the nonce and reports whether it is the first time. All nodes see the same.
 func (s *Store) ClaimNonce(ctx context.Context, origin id.Server, nonce [16]byte, until time.Time) (bool, error) {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(origin))
-	n := id.Shard(h.Sum32() % uint32(s.count))
-	tag, err := s.pool(n).Exec(ctx, claimNonce, string(origin), nonce[:], until.Add(nonceMargin).UnixMilli())
+	tag, err := s.serverPool(origin).Exec(ctx, claimNonce, string(origin), nonce[:], until.Add(nonceMargin).UnixMilli())
 	if err != nil {
 		return false, fmt.Errorf("claim nonce: %w", err)
 	}
 	return tag.RowsAffected() == 1, nil
+}
+
+// serverPool is the database that keeps what there is once of another server.
+func (s *Store) serverPool(name id.Server) *pgxpool.Pool {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	return s.pool(id.Shard(h.Sum32() % uint32(s.count)))
 }
 
 // SweepNonces forgets nonces that have expired by now, in bounded steps, and returns how many.

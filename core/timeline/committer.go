@@ -301,6 +301,7 @@ func (w *work) addState(e *conversation.Event, before, after *conversation.State
 		row.Created = e.Content
 	}
 	w.States = append(w.States, row)
+	w.addFollowers(e, before, after)
 	for u, m := range after.Members {
 		had, ok := before.Member(u)
 		if ok && had == m {

@@ -158,6 +158,8 @@ type Batch struct {
 	Points  []PointRow
 	Prefs   []PrefsRow
 
+	Followers []FollowerRow
+
 	Relations []RelationRow // written after Events, in this order
 	Mentions  []MentionRow
 	Erase     []EraseRow // erased last
@@ -237,6 +239,15 @@ type MemberRow struct {
 	conversation.Member
 	ReadCount int64  // count at JoinedSeq, where the pointers start
 	Prefs     *Prefs // nil to leave
+}
+
+// FollowerRow is a server that follows a conversation ordered here since one of its users became a member by the entry at
+// Since, when it had none.
+type FollowerRow struct {
+	Shard  id.Shard
+	Conv   int64
+	Server id.Server
+	Since  int64
 }
 
 // IndexRow is a row of a user's index.

@@ -76,6 +76,7 @@ func sideways() map[string]string {
 		"core/timeline -> core/conversation":       "every event passes the rules",
 		"core/submission -> core/conversation":     "what is submitted becomes a proposal",
 		"core/submission -> core/timeline":         "a submission becomes the command of an operation",
+		"core/follower -> core/conversation":       "what another server may have follows from the folded state",
 		"core/report -> core/conversation":         "what a report proves is an entry of the log",
 		"core/fanout -> core/conversation":         "who hears of an event follows from the state after it",
 		"core/channel -> core/conversation":        "who is a member of a channel follows from its folded state",
