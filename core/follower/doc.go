@@ -13,8 +13,6 @@
 // An entry is handed on in an unbroken run from the one before, or from a snapshot, since a change of the state that lacks its
 // content could not be folded.
 //
-// Spec: spec/60-federation.md, FED-FOLLOW.
-//
 // # Concurrency
 //
 // Everything here is a value; functions are pure.
