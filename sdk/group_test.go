@@ -4,41 +4,15 @@ package sdk_test
 
 import (
 	"context"
-	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/rest"
-	"parley.chat/sdk"
 )
 
 // TestGroup_CallsAreThoseOfTheAPI records what goes over the wire.
 func TestGroup_CallsAreThoseOfTheAPI(t *testing.T) {
-	var got, body string
-	answer := any(nil)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		raw, _ := io.ReadAll(r.Body)
-		got, body = r.Method+" "+r.URL.RequestURI(), string(raw)
-		if r.URL.Path == "/api/v1/register" {
-			answer = rest.Session{UserID: "alice@x", DeviceID: "d", AccessToken: "a", RefreshToken: "r", ExpiresIn: 600}
-		}
-		if answer == nil {
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(answer)
-	}))
-	defer srv.Close()
-	c, err := sdk.New(sdk.Options{BaseURL: srv.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Register(t.Context(), rest.Register{Username: "alice", Password: "correct horse"}); err != nil {
-		t.Fatal(err)
-	}
+	c, wire := recorded(t)
 	const conv, base = "c1", "/api/v1/conversations/c1"
 	text := "x"
 	for _, step := range []struct {
@@ -68,16 +42,16 @@ func TestGroup_CallsAreThoseOfTheAPI(t *testing.T) {
 		{"DELETE " + base + "/messages/m/pin", "", nil, func(ctx context.Context) error { return c.Unpin(ctx, conv, "m") }},
 		{"GET " + base + "/pins", "", rest.Messages{}, func(ctx context.Context) error { _, err := c.Pins(ctx, conv, "", 0); return err }},
 	} {
-		answer = step.answer
-		if err := step.do(t.Context()); err != nil || got != step.want || body != step.body {
-			t.Errorf("%s %s: %v; want %s %s", got, body, err, step.want, step.body)
+		wire.answer = step.answer
+		if err := step.do(t.Context()); err != nil || wire.call != step.want || wire.body != step.body {
+			t.Errorf("%s %s: %v; want %s %s", wire.call, wire.body, err, step.want, step.body)
 		}
 	}
-	answer = rest.JoinRequested{ConversationID: "c2", Status: "requested"}
-	if conv, requested, err := c.JoinLink(t.Context(), "pl_x"); err != nil || !requested || conv.ConversationID != "c2" || got != "POST /api/v1/links/join" {
+	wire.answer = rest.JoinRequested{ConversationID: "c2", Status: "requested"}
+	if conv, requested, err := c.JoinLink(t.Context(), "pl_x"); err != nil || !requested || conv.ConversationID != "c2" || wire.call != "POST /api/v1/links/join" {
 		t.Errorf("asking: %+v %v %v", conv, requested, err)
 	}
-	answer = frame.Conversation{ConversationID: "c2", Membership: "joined"}
+	wire.answer = frame.Conversation{ConversationID: "c2", Membership: "joined"}
 	if conv, requested, err := c.JoinLink(t.Context(), "pl_x"); err != nil || requested || conv.Membership != "joined" {
 		t.Errorf("joining: %+v %v %v", conv, requested, err)
 	}

@@ -5,40 +5,15 @@ package sdk_test
 import (
 	"context"
 	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/rest"
-	"parley.chat/sdk"
 )
 
 // TestPersonal_CallsAreThoseOfTheAPI records what goes over the wire.
 func TestPersonal_CallsAreThoseOfTheAPI(t *testing.T) {
-	var got, body string
-	answer := any(nil)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		raw, _ := io.ReadAll(r.Body)
-		got, body = r.Method+" "+r.URL.RequestURI(), string(raw)
-		if r.URL.Path == "/api/v1/register" {
-			answer = rest.Session{UserID: "alice@x", DeviceID: "d", AccessToken: "a", RefreshToken: "r", ExpiresIn: 600}
-		}
-		if answer == nil {
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(answer)
-	}))
-	defer srv.Close()
-	c, err := sdk.New(sdk.Options{BaseURL: srv.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Register(t.Context(), rest.Register{Username: "alice", Password: "correct horse"}); err != nil {
-		t.Fatal(err)
-	}
+	c, wire := recorded(t)
 	const conv, base, me = "c1", "/api/v1/conversations/c1", "/api/v1/users/me"
 	on := true
 	for _, step := range []struct {
@@ -75,9 +50,9 @@ func TestPersonal_CallsAreThoseOfTheAPI(t *testing.T) {
 		{"DELETE " + me + "/data/theme", "", nil, func(ctx context.Context) error { return c.DeleteData(ctx, "theme") }},
 		{"GET " + me + "/data", "", rest.Data{}, func(ctx context.Context) error { _, err := c.DataKeys(ctx, "", 0); return err }},
 	} {
-		answer = step.answer
-		if err := step.do(t.Context()); err != nil || got != step.want || body != step.body {
-			t.Errorf("%s %q (%v), want %s %q", got, body, err, step.want, step.body)
+		wire.answer = step.answer
+		if err := step.do(t.Context()); err != nil || wire.call != step.want || wire.body != step.body {
+			t.Errorf("%s %q (%v), want %s %q", wire.call, wire.body, err, step.want, step.body)
 		}
 	}
 }
