@@ -123,16 +123,16 @@ func (a *Admin) note(ctx context.Context, u id.User, action string, err error) e
 // page is how many rows are read at a time.
 const page = 200
 
-// Users calls f for every account in order of id.
-func (a *Admin) Users(ctx context.Context, f func(account.User)) error {
-	for after := id.User(""); ; {
-		list, err := a.accounts.ListUsers(ctx, after, page)
+// each calls f for every row; next reads the page behind a row, the first one behind the zero row.
+func each[T any](next func(last T) ([]T, error), f func(T)) error {
+	var last T
+	for {
+		list, err := next(last)
 		if err != nil {
 			return err
 		}
-		for _, u := range list {
-			f(u)
-			after = u.ID
+		for _, last = range list {
+			f(last)
 		}
 		if len(list) < page {
 			return nil
@@ -140,19 +140,14 @@ func (a *Admin) Users(ctx context.Context, f func(account.User)) error {
 	}
 }
 
+// Users calls f for every account in order of id.
+func (a *Admin) Users(ctx context.Context, f func(account.User)) error {
+	return each(func(last account.User) ([]account.User, error) { return a.accounts.ListUsers(ctx, last.ID, page) }, f)
+}
+
 // Reports calls f for every report, newest first; open leaves the resolved ones out.
 func (a *Admin) Reports(ctx context.Context, open bool, f func(rest.Report)) error {
-	for before := ""; ; {
-		list, err := a.store.ListReports(ctx, open, before, page)
-		if err != nil {
-			return err
-		}
-		for _, r := range list {
-			f(r)
-			before = r.ReportID
-		}
-		if len(list) < page {
-			return nil
-		}
-	}
+	return each(func(last rest.Report) ([]rest.Report, error) {
+		return a.store.ListReports(ctx, open, last.ReportID, page)
+	}, f)
 }
