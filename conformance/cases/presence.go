@@ -92,7 +92,22 @@ func (a *actor) sees(b *actor, status string) client.Value {
 // away waits until an actor, used by other cases before, is offline.
 func (a *actor) away() {
 	a.declare("offline")
-	a.t.Eventually(patience+5*time.Second, a.who+" is offline", func() bool { return a.presence(a).At("status").Text() == "offline" })
+	a.becomes("offline", a)
+}
+
+// becomes waits until another sees the actor with a status.
+func (a *actor) becomes(status string, seenBy *actor) {
+	a.t.Eventually(patience+7*time.Second, fmt.Sprintf("%s sees %s %s", seenBy.who, a.who, status), func() bool {
+		return seenBy.presence(a).At("status").Text() == status
+	})
+}
+
+// beating opens a socket of the actor and waits until its heartbeat shows to another.
+func (a *actor) beating(seenBy *actor) *line {
+	k := a.online("")
+	k.beat()
+	a.becomes("online", seenBy)
+	return k
 }
 
 func (a *actor) declare(status string) {
@@ -126,6 +141,16 @@ func acquainted(a *actor, others ...*actor) *line {
 	return a.online("")
 }
 
+// watched makes two contacts, of whom b comes online with k while l, a's, watches.
+func watched(a, b *actor) (l, k *line) {
+	l, k = acquainted(a, b), b.online("")
+	l.watch(b)
+	l.shown(b, "offline")
+	k.beat()
+	l.shown(b, "online")
+	return l, k
+}
+
 func presTTL(t *suite.T, a, b, c *actor) {
 	l := acquainted(a, b, c)
 	k := b.online("")
@@ -139,7 +164,7 @@ func presTTL(t *suite.T, a, b, c *actor) {
 	l.shownWithin(70*time.Second, b, "offline")
 	took := time.Since(begin)
 	t.Expect(took > 55*time.Second && took < 68*time.Second, "%s is offline %v after the last sign, want 60 to 65 s", b.who, took)
-	t.Eventually(15*time.Second, "carol is offline", func() bool { return a.presence(c).At("status").Text() == "offline" })
+	c.becomes("offline", a)
 }
 
 func presOffline(t *suite.T, a, b *actor) {
@@ -163,23 +188,13 @@ func presOffline(t *suite.T, a, b *actor) {
 }
 
 func presClose(t *suite.T, a, b *actor) {
-	l := acquainted(a, b)
-	k := b.online("")
-	l.watch(b)
-	l.shown(b, "offline")
-	k.beat()
-	l.shown(b, "online")
+	l, k := watched(a, b)
 	k.Close()
 	l.shownWithin(11*time.Second, b, "offline")
 }
 
 func presReconnect(t *suite.T, a, b *actor) {
-	l := acquainted(a, b)
-	k := b.online("")
-	l.watch(b)
-	l.shown(b, "offline")
-	k.beat()
-	l.shown(b, "online")
+	l, k := watched(a, b)
 	for range 3 {
 		k.Close()
 		k = b.online("")
@@ -201,9 +216,7 @@ func presSilent(t *suite.T, a, b *actor) {
 
 func presWatch(t *suite.T, a, b, c *actor) {
 	l := acquainted(a, b, c)
-	k := b.online("")
-	k.beat()
-	t.Eventually(patience, "bob is online", func() bool { return a.presence(b).At("status").Text() == "online" })
+	k := b.beating(a)
 	l.watch(b, c)
 	states := map[string]string{}
 	for range 2 {
@@ -343,9 +356,7 @@ func presSeenCrash(t *suite.T, a, b *actor) {
 
 func presHidden(t *suite.T, a, b *actor) {
 	l := acquainted(a, b)
-	k := b.online("")
-	k.beat()
-	t.Eventually(patience, "bob is online", func() bool { return a.presence(b).At("status").Text() == "online" })
+	k := b.beating(a)
 	b.set("nobody", "nobody")
 	nothing := func(p client.Value, where string) {
 		t.Expect(p.At("status").Text() == "offline" && !p.At("lastSeen").Exists(), "%s tells %v of a user who hides", where, p)
@@ -358,6 +369,7 @@ func presHidden(t *suite.T, a, b *actor) {
 	k.beat()
 	l.quiet("presence", "though the user hides")
 	k.present(object{"status": "offline"})
+	b.becomes("offline", b)
 	nothing(a.presence(b), "the answer")
 	b.set("nobody", "everyone")
 	p := a.sees(b, "offline")
@@ -365,21 +377,19 @@ func presHidden(t *suite.T, a, b *actor) {
 	b.set("everyone", "nobody")
 	nothing(a.presence(b), "the answer")
 	k.beat()
-	t.Eventually(patience, "bob is shown online to everyone", func() bool { return a.presence(b).At("status").Text() == "online" })
+	b.becomes("online", a)
 }
 
 func presContacts(t *suite.T, a, b, c *actor) {
 	a.group(b)
-	k := b.online("")
-	k.beat()
-	t.Eventually(patience, "bob is online", func() bool { return b.presence(b).At("status").Text() == "online" })
+	k := b.beating(b)
 	b.set("contacts", "contacts")
 	a.sees(b, "online")
 	c.sees(b, "offline")
 	b.set("everyone", "everyone")
 	c.sees(b, "online")
 	k.present(object{"status": "offline"})
-	t.Eventually(patience, "bob is offline", func() bool { return b.presence(b).At("status").Text() == "offline" })
+	b.becomes("offline", b)
 	t.Expect(c.presence(b).At("lastSeen").Exists(), "lastSeen is for everyone and not shown to a stranger")
 	b.set("contacts", "contacts")
 	t.Expect(a.presence(b).At("lastSeen").Exists(), "lastSeen is not shown to a contact")
@@ -400,12 +410,7 @@ func presMutual(t *suite.T, a, b *actor) {
 }
 
 func presBlock(t *suite.T, a, b *actor) {
-	l := acquainted(a, b)
-	k := b.online("")
-	l.watch(b)
-	l.shown(b, "offline")
-	k.beat()
-	l.shown(b, "online")
+	l, _ := watched(a, b)
 	for _, side := range [][2]*actor{{a, b}, {b, a}} {
 		side[0].block(side[1], true)
 		p := l.shownWithin(6*time.Second, b, "offline")
