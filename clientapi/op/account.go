@@ -27,7 +27,7 @@ func (a *Accounts) Authenticate(ctx context.Context, accessToken string) (Caller
 // Register makes an account and logs it in. Faults: invalid_field, registration_closed, registration_token_invalid,
 // username_reserved, username_taken, phone_number_taken, rate_limited.
 func (a *Accounts) Register(ctx context.Context, from netip.Addr, in rest.Register) (rest.Session, error) {
-	if err := first(checkText("displayName", in.DisplayName, maxName), checkText("deviceName", in.DeviceName, maxName)); err != nil {
+	if err := first(checkName("displayName", in.DisplayName), checkName("deviceName", in.DeviceName)); err != nil {
 		return rest.Session{}, err
 	}
 	s, err := a.accounts.Register(ctx, from, account.Registration{
@@ -40,7 +40,7 @@ func (a *Accounts) Register(ctx context.Context, from netip.Addr, in rest.Regist
 // Login logs in on a new device or on one the user has. Faults: invalid_field, wrong_credentials, rate_limited.
 func (a *Accounts) Login(ctx context.Context, from netip.Addr, in rest.Login) (rest.Session, error) {
 	c := account.Credentials{Username: in.Username, Password: in.Password, DeviceName: in.DeviceName}
-	if err := checkText("deviceName", in.DeviceName, maxName); err != nil {
+	if err := checkName("deviceName", in.DeviceName); err != nil {
 		return rest.Session{}, err
 	}
 	if in.DeviceID != "" {

@@ -4,15 +4,12 @@ package op
 
 import (
 	"context"
-	"net/url"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"parley.chat/core/account"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 	"parley.chat/protocol/rest"
+	"parley.chat/protocol/text"
 )
 
 const (
@@ -28,8 +25,7 @@ func (a *Accounts) Me(ctx context.Context, c Caller) (rest.Profile, error) {
 
 // EditMe changes the caller's profile. Faults: invalid_field, phone_number_taken.
 func (a *Accounts) EditMe(ctx context.Context, c Caller, in rest.EditProfile) (rest.Profile, error) {
-	err := first(checkTextPtr("displayName", in.DisplayName, maxName), checkAvatar(in.AvatarURL))
-	if err != nil {
+	if err := checkProfile(in); err != nil {
 		return rest.Profile{}, err
 	}
 	u, err := a.accounts.EditProfile(ctx, c.User, account.Edit{DisplayName: in.DisplayName, AvatarURL: in.AvatarURL, Phone: in.PhoneNumber})
@@ -70,29 +66,27 @@ func first(errs ...error) error {
 
 // checkText accepts one line of text: PostgreSQL cannot hold a NUL, and no list can show a line feed.
 func checkText(field, s string, limit int) error {
-	if len(s) > limit || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+	if !text.IsLine(s, limit) {
 		return fault.Invalid(field, "must be at most %d bytes of text without control characters", limit)
 	}
 	return nil
 }
 
-func checkTextPtr(field string, s *string, limit int) error {
-	if s == nil {
-		return nil
-	}
-	return checkText(field, *s, limit)
-}
-
-// checkAvatar accepts an http(s) URL, or a path on this server. Clients load it, so no other scheme passes.
-func checkAvatar(s *string) error {
-	if s == nil || *s == "" {
-		return nil
-	}
-	u, err := url.Parse(*s)
-	web := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
-	path := err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(*s, "/") && !strings.HasPrefix(*s, "//") && !strings.Contains(*s, `\`)
-	if len(*s) > maxAvatarURL || (!web && !path) || checkText("", *s, maxAvatarURL) != nil {
-		return fault.Invalid("avatarUrl", "must be an http or https URL of at most %d bytes, or a path on this server", maxAvatarURL)
+// checkName accepts a name of a user or of a device; the empty one stands for none. spec: ACC-PROFILE-3
+func checkName(field, s string) error {
+	if !text.IsName(s, maxName) {
+		return fault.Invalid(field, "must be at most %d bytes of something to see, without control characters", maxName)
 	}
 	return nil
+}
+
+// checkProfile checks what is to be changed. Clients load the picture, so no other scheme than those of the web passes.
+func checkProfile(in rest.EditProfile) error {
+	if in.AvatarURL != nil && *in.AvatarURL != "" && !text.IsURL(*in.AvatarURL, maxAvatarURL) {
+		return fault.Invalid("avatarUrl", "must be an http or https URL of at most %d bytes, or a path on this server", maxAvatarURL)
+	}
+	if in.DisplayName == nil {
+		return nil
+	}
+	return checkName("displayName", *in.DisplayName)
 }

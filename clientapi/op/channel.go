@@ -25,7 +25,7 @@ func (o *Conversations) createChannel(c Caller, in rest.CreateConversation, memb
 	if in.Name == "" {
 		return event.Create{}, fault.Invalid("name", "a channel has a name")
 	}
-	if err := checkName(in.Name); err != nil {
+	if err := conversation.CheckName(in.Name); err != nil {
 		return event.Create{}, err
 	}
 	visibility := ""

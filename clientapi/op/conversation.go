@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"parley.chat/core/account"
 	"parley.chat/core/channel"
@@ -26,9 +24,6 @@ import (
 	"parley.chat/protocol/id"
 	"parley.chat/protocol/rest"
 )
-
-// maxGroupName is the longest name of a group in bytes. spec: CONV-NAME-1
-const maxGroupName = 255
 
 // Users tells who exists.
 type Users interface {
@@ -138,7 +133,7 @@ func (o *Conversations) create(c Caller, in rest.CreateConversation, members []i
 		}
 		return event.NewDirect(members[0], members[1]), nil
 	case event.Group:
-		if err := checkName(in.Name); err != nil {
+		if err := conversation.CheckName(in.Name); err != nil {
 			return event.Create{}, err
 		}
 		if len(members) > o.Limits.MaxMembers {
@@ -201,14 +196,6 @@ func (o *Conversations) exists(ctx context.Context, u id.User) error {
 }
 
 func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "") }
-
-// checkName accepts a name of a group: at most 255 bytes, no control characters; empty is none. spec: CONV-NAME-1
-func checkName(name string) error {
-	if len(name) > maxGroupName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return fault.Invalid("name", "must be at most %d bytes without control characters", maxGroupName)
-	}
-	return nil
-}
 
 // append fills in what every command of a caller has. Operations without a tempId of the client's get a fresh one.
 func (o *Conversations) append(ctx context.Context, c Caller, conv id.Conversation, cmd timeline.Command) (timeline.Result, error) {

@@ -48,7 +48,7 @@ func (o *Conversations) Edit(ctx context.Context, c Caller, conversationID strin
 // edits are the proposals of a body: none, one or two.
 func edits(in rest.EditConversation) (out []conversation.Proposal, err error) {
 	if in.Name != nil {
-		if err := checkName(*in.Name); err != nil {
+		if err := conversation.CheckName(*in.Name); err != nil {
 			return nil, err
 		}
 		out = append(out, conversation.Proposal{Type: frame.TypeRename, Change: frame.Change{Name: *in.Name}})

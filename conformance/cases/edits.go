@@ -267,7 +267,7 @@ func reactTwice(t *suite.T, a, b *actor) {
 func reactEmoji(t *suite.T, a, b *actor) {
 	k := a.group(b)
 	id := idOf(k.send(a, "hello"))
-	for _, bad := range []string{"ab", " ", "\u202e", "\U0001F44D\U0001F44D", "x" + strings.Repeat("\u0301", 16)} {
+	for _, bad := range []string{"ab", " ", "\u202e", "\u3164", "\u115f", "\u1160", "\uffa0", "\U0001F44D\U0001F44D", "x" + strings.Repeat("\u0301", 16)} {
 		wantCode(t, k.react(b, "PUT", id, bad), "invalid_field", fmt.Sprintf("the emoji %q", bad))
 	}
 	for _, good := range []string{"x", "\U0001F44D\U0001F3FD", "\U0001F468\u200d\U0001F469\u200d\U0001F467", "\U0001F1E9\U0001F1EA"} {

@@ -13,7 +13,7 @@ import (
 
 func governing() []*suite.Case {
 	a := &area{profile: groups, feature: groupFeature}
-	a.add("SET-VALUES", "settings have their values and stay", "CONV-SET-1 CONV-SET-2 CONV-SET-3", setValues)
+	a.add("SET-VALUES", "settings have their values and stay", "CONV-SET-1 ENC-SHOW-1 ENC-URL-1 CONV-SET-2 CONV-SET-3", setValues)
 	a.add("SET-SEEN", "members see the settings, former members do not", "CONV-SET-5", setSeen)
 	a.add("SET-DIRECT", "the two of a direct conversation set the timer and pin", "CONV-DIRECT-4 CONV-DIRECT-3", setDirect)
 	a.add("SET-SLOW", "slow mode makes simple members wait", "CONV-SLOW-1 MSG-EDIT-9", setSlow)
@@ -63,7 +63,8 @@ func setValues(t *suite.T, a, b *actor) {
 		}
 	}
 	for _, body := range []object{
-		{"description": strings.Repeat("d", 2049)}, {"description": "a\u0000b"}, {"avatarUrl": "javascript:alert(1)"}, {"avatarUrl": "https://" + strings.Repeat("a", 2048)},
+		{"description": strings.Repeat("d", 2049)}, {"description": "a\u0000b"}, {"description": "a\u202eb"}, {"avatarUrl": "javascript:alert(1)"},
+		{"avatarUrl": "/\\evil.example"}, {"avatarUrl": "http://"}, {"avatarUrl": "https://user@example.org/a.png"}, {"avatarUrl": "https://" + strings.Repeat("a", 2048)},
 		{"ephemeralTimer": 60}, {"ephemeralTimer": -1}, {"ephemeralTimer": 86401}, {"slowMode": 21601}, {"slowMode": -1}, {"historyVisibility": "world"}, {"historyVisibility": ""},
 	} {
 		wantCode(t, k.change(a, body), "invalid_field", "setting "+client.Compact(body))

@@ -17,7 +17,7 @@ func creating() []*suite.Case {
 	a := &area{profile: groups, feature: groupFeature}
 	a.add("GROUP-CREATE", "the creator is owner and member, the others are members", "CONV-CREATE-1 CONV-CREATE-2 CONV-COUNT-2", groupCreate)
 	a.add("GROUP-UNKNOWN", "a group with a user who does not exist is not made", "CONV-CREATE-3", groupUnknown)
-	a.add("GROUP-NAME", "a name has at most 255 bytes and no control characters", "CONV-NAME-1 LIMIT-ERROR-1 LIMIT-ERROR-2", groupName)
+	a.add("GROUP-NAME", "a name has at most 255 bytes and no control characters", "CONV-NAME-1 ENC-SHOW-1 ENC-SHOW-2 LIMIT-ERROR-1 LIMIT-ERROR-2", groupName)
 	return a.list
 }
 
@@ -52,7 +52,7 @@ func groupName(t *suite.T, a, b *actor) {
 		have := k.see(b).At("name")
 		t.Expect(have.Text() == name && have.Exists() == (name != ""), "the name is %v, want %q", have, name)
 	}
-	for what, name := range map[string]string{"256 bytes": strings.Repeat("n", 256), "128 characters of 2 bytes": strings.Repeat("é", 128), "a line feed": "a\nb"} {
+	for what, name := range map[string]string{"256 bytes": strings.Repeat("n", 256), "128 characters of 2 bytes": strings.Repeat("é", 128), "a line feed": "a\nb", "an override": "a\u202eb", "an isolate": "a\u2067b", "nothing to see": " \u200d\u3164"} {
 		wantCode(t, k.rename(a, name), "invalid_field", "a name with "+what)
 		res := a.ask(post("/conversations", object{"type": "group", "name": name, "members": []string{b.id}}))
 		wantCode(t, res, "invalid_field", "a group called with "+what)

@@ -74,7 +74,7 @@ func sending() []*suite.Case {
 	a.add("SEND-CONTENT", "a message needs content, media or ciphertext", "MSG-SEND-2", sendContent)
 	a.add("SEND-TYPE", "contentType is one of five", "MSG-SEND-3", sendType)
 	a.add("SEND-REPLY", "a reply names a message the sender may read", "MSG-REPLY-1", sendReply)
-	a.add("SEND-MEDIA-URL", "mediaUrl is an http URL or a path of the server", "MSG-SEND-6", sendMediaURL)
+	a.add("SEND-MEDIA-URL", "mediaUrl is an http URL or a path of the server", "MSG-SEND-6 ENC-URL-1 ENC-URL-2", sendMediaURL)
 	a.add("SEND-SOCKET", "socket and REST are the same operation", "MSG-SEND-1", sendSocket)
 	a.add("SEND-DENSE", "concurrent messages get every place once", "LOG-ENTRY-4 LOG-ENTRY-2", sendDense)
 	a.add("SEND-ORDER", "everybody gets the messages in the same order", "GEN-ORDER-1 SOCKET-SYNC-4", sendOrder)
@@ -153,7 +153,7 @@ func sendMediaURL(t *suite.T, a, b *actor) {
 	for _, good := range []string{"https://example.org/a.png", "http://example.org/a", "/media/a.png"} {
 		a.ok(http.StatusCreated, send(good))
 	}
-	for _, bad := range []string{"javascript:alert(1)", "data:image/png;base64,AAAA", "ftp://example.org/a", "a.png", "//example.org/a.png", "file:///etc/passwd"} {
+	for _, bad := range []string{"javascript:alert(1)", "data:image/png;base64,AAAA", "ftp://example.org/a", "a.png", "//example.org/a.png", "/\\evil.example", "http://", "https://user@example.org/a.png", "https://example.org/\u202ea", "file:///etc/passwd"} {
 		a.refused("invalid_field", send(bad))
 	}
 }

@@ -14,8 +14,8 @@ func profiles() []*suite.Case {
 	a := &area{profile: core, feature: "accounts.password"}
 	a.add("PROFILE-CHANGE", "an absent member stays, an empty one is cleared", "ACC-PROFILE-1 ACC-PROFILE-5", profileChange)
 	a.add("PROFILE-PHONE", "others do not see the phone number", "ACC-PROFILE-2 TRUST-HIDE-2", profilePhone)
-	a.add("PROFILE-NAMES", "names have at most 256 bytes and no control characters", "ACC-PROFILE-3 LIMIT-ERROR-1 LIMIT-ERROR-2", profileNames)
-	a.add("PROFILE-AVATAR", "avatarUrl is an http URL or a path of this server", "ACC-PROFILE-4 LIMIT-ERROR-1 LIMIT-ERROR-2", profileAvatar)
+	a.add("PROFILE-NAMES", "names have at most 256 bytes and no control characters", "ACC-PROFILE-3 ENC-SHOW-1 ENC-SHOW-2 LIMIT-ERROR-1 LIMIT-ERROR-2", profileNames)
+	a.add("PROFILE-AVATAR", "avatarUrl is an http URL or a path of this server", "ACC-PROFILE-4 ENC-URL-1 ENC-URL-2 LIMIT-ERROR-1 LIMIT-ERROR-2", profileAvatar)
 	return a.list
 }
 
@@ -58,8 +58,10 @@ func profileNames(t *suite.T, a *actor) {
 	defer a.clear()
 	a.edit(object{"displayName": strings.Repeat("n", 256)})
 	a.edit(object{"displayName": strings.Repeat("é", 128)})
+	a.edit(object{"displayName": "\U0001F468\u200d\U0001F469\u200d\U0001F467"})
 	for what, name := range map[string]string{
 		"257 bytes": strings.Repeat("n", 257), "129 characters of 2 bytes": strings.Repeat("é", 129), "a line feed": "a\nb", "a bell": "a\u0007b", "DEL": "a\u007fb",
+		"an override": "a\u202eb", "an isolate": "a\u2066b", "spaces only": "  ", "fillers only": "\u3164\uffa0", "joiners only": "\u200d\u200b",
 	} {
 		res := a.ask(request("PUT", "/users/me", object{"displayName": name}))
 		wantCode(t, res, "invalid_field", "a display name with "+what)
@@ -78,7 +80,7 @@ func profileAvatar(t *suite.T, a *actor) {
 		p := a.edit(object{"avatarUrl": good})
 		t.Expect(p.At("avatarUrl").Text() == good, "avatarUrl is %v, want %s", p.At("avatarUrl"), good)
 	}
-	for _, bad := range []string{"javascript:alert(1)", "data:image/png;base64,AAAA", "ftp://example.org/a", "a.png", "//example.org/a.png", long + "a"} {
+	for _, bad := range []string{"javascript:alert(1)", "data:image/png;base64,AAAA", "ftp://example.org/a", "a.png", "//example.org/a.png", "/\\evil.example", "http://", "https://user@example.org/a.png", "https://example.org/\u202ea", long + "a"} {
 		a.refused("invalid_field", request("PUT", "/users/me", object{"avatarUrl": bad}))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
+	"parley.chat/protocol/text"
 )
 
 // Proposal is what a sender wants to become the next event. Decide checks its right, and of its form whatever would
@@ -127,7 +128,19 @@ func decideCreate(s *State, p Proposal, l Limits) error {
 	if limit := l.Members(c.Type); c.Type != event.Direct && len(c.Members) > limit {
 		return fault.New(fault.GroupFull, "a %s has at most %d members", c.Type, limit)
 	}
-	return c.Validate()
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	return CheckName(c.Name)
+}
+
+// CheckName checks a name that somebody wants to give a conversation; the empty one stands for none. The error is a
+// *fault.Error. spec: CONV-NAME-1
+func CheckName(name string) error {
+	if !text.IsName(name, event.MaxName) {
+		return fault.Invalid("name", "must be at most %d bytes of something to see, without control characters", event.MaxName)
+	}
+	return nil
 }
 
 func decideRename(s *State, m Member, p Proposal, _ Limits) error {
@@ -137,7 +150,7 @@ func decideRename(s *State, m Member, p Proposal, _ Limits) error {
 	if p.Change.Name == s.Name {
 		return unchanged("name")
 	}
-	return event.CheckName(p.Change.Name)
+	return CheckName(p.Change.Name)
 }
 
 func decideAdd(s *State, m Member, p Proposal, l Limits) error {

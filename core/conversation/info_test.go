@@ -38,7 +38,7 @@ func stuffed(t *testing.T) *world {
 	if err := try(conversation.Proposal{Type: frame.TypeCreate, Sender: owner, Create: w.create(owner, []string{"group", "with", string(longUser(1))})}); err != nil {
 		t.Fatal(err)
 	}
-	text, url := strings.Repeat("\n", conversation.MaxDescription), "https://"+strings.Repeat("\\", conversation.MaxAvatarURL-8)
+	text, url := strings.Repeat("\n", conversation.MaxDescription), "/"+strings.Repeat(`"`, conversation.MaxAvatarURL-1)
 	if err := try(conversation.Proposal{Type: frame.TypeSettings, Sender: owner, Change: frame.Change{Description: &text, AvatarURL: &url}}); err != nil {
 		t.Fatal(err)
 	}

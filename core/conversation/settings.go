@@ -6,13 +6,11 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/text"
 )
 
 // ErrUnchanged is within the refusal of an event that would change nothing, and that the sender has the right to.
@@ -94,10 +92,10 @@ func (s *State) encrypted() bool { return false }
 
 // checkSettings checks the form of settings.
 func checkSettings(c frame.Change) error {
-	if d := c.Description; d != nil && (len(*d) > MaxDescription || !utf8.ValidString(*d) || strings.ContainsFunc(*d, oddInText)) {
+	if d := c.Description; d != nil && !text.IsLines(*d, MaxDescription) {
 		return fault.Invalid("description", "must be at most %d bytes without control characters other than line feeds", MaxDescription)
 	}
-	if a := c.AvatarURL; a != nil && !goodURL(*a) {
+	if a := c.AvatarURL; a != nil && *a != "" && !text.IsURL(*a, MaxAvatarURL) {
 		return fault.Invalid("avatarUrl", "must be an http(s) URL, or a path on this server, of at most %d bytes", MaxAvatarURL)
 	}
 	if err := checkPermissions(c.Permissions); err != nil {
@@ -113,16 +111,6 @@ func checkSettings(c frame.Change) error {
 		return fault.Invalid("slowMode", "must be 0 to %d seconds", MaxSlowMode)
 	}
 	return nil
-}
-
-func oddInText(r rune) bool { return unicode.IsControl(r) && r != '\n' }
-
-// goodURL tells whether clients can load it without surprises. The empty one stands for none.
-func goodURL(u string) bool {
-	odd := func(r rune) bool { return r <= ' ' || r == 0x7f }
-	known := u == "" || strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") ||
-		strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "//")
-	return known && len(u) <= MaxAvatarURL && utf8.ValidString(u) && !strings.ContainsFunc(u, odd)
 }
 
 // set takes over what a change sets at seq. What has no good form stays out of the state, whoever wrote the log.

@@ -10,6 +10,7 @@ import (
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
+	"parley.chat/protocol/text"
 )
 
 // MaxContent is the largest content of an event in bytes, in its canonical form. spec: LIMIT-CONTENT-1
@@ -49,9 +50,7 @@ func CheckTempID(s string) error {
 
 // CheckMedia accepts what clients can load without surprises: an http(s) URL, or a path on the server. spec: MSG-SEND-6
 func CheckMedia(u string) error {
-	odd := func(r rune) bool { return r <= ' ' || r == 0x7f }
-	known := u == "" || strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") || strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "//")
-	if len(u) > maxMediaURL || strings.ContainsFunc(u, odd) || !known {
+	if u != "" && !text.IsURL(u, maxMediaURL) {
 		return fault.Invalid("mediaUrl", "must be an http(s) URL, or a path on this server, of at most %d bytes", maxMediaURL)
 	}
 	return nil

@@ -52,6 +52,7 @@ func sideways() map[string]string {
 		"protocol/event -> protocol/canonical":     "the hash of an event is that of its canonical form",
 		"protocol/event -> protocol/id":            "events name users, devices and conversations",
 		"protocol/event -> protocol/fault":         "an event that breaks the schema is a fault of the catalogue",
+		"protocol/event -> protocol/text":          "a reaction is something that people can see",
 		"protocol/event -> protocol/frame":         "the content of a message has one Go form, shared with the frames that carry it",
 		"protocol/frame -> protocol/id":            "frames name users, devices and conversations",
 		"protocol/frame -> protocol/fault":         "the error frame carries a fault",

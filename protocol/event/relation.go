@@ -9,6 +9,7 @@ import (
 
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/fault"
+	"parley.chat/protocol/text"
 )
 
 // Relation is the content of an event about a message: edit, reaction and delete.
@@ -51,7 +52,7 @@ func ParseRelation(content []byte) (Relation, error) {
 const MaxEmoji = 32
 
 // IsEmoji tells whether s may be a reaction: one character as people see it, of at most MaxEmoji bytes. Any character will do
-// that is not a space or a control; what may follow the first are marks, joiners, and what these join. spec: MSG-REACTION-2
+// that people can see; what may follow the first are marks, joiners, and what these join. spec: MSG-REACTION-2
 func IsEmoji(s string) bool {
 	if s == "" || len(s) > MaxEmoji || !utf8.ValidString(s) {
 		return false
@@ -82,7 +83,7 @@ const joiner = 0x200d
 func isFlag(r rune) bool { return r >= 0x1f1e6 && r <= 0x1f1ff }
 
 func startsEmoji(r rune) bool {
-	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.IsMark(r)
+	return unicode.IsGraphic(r) && text.IsVisible(r) && !unicode.IsMark(r)
 }
 
 // extendsEmoji: marks and variation selectors, tones of skin, tags, the joiner.

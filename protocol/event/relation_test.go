@@ -26,7 +26,7 @@ func TestIsEmoji_IsOneCharacterAsPeopleSeeIt(t *testing.T) {
 	}
 	for _, s := range []string{
 		"", "ab", " ", "\u00a0", "\n", "\x00", "\u202e", "\u200d", "\u200b", "\ufe0f", "\u0301", "\U0001F44D\U0001F44D", "\U0001F44D\u200d", "\xff",
-		"\U0001F1E9\U0001F1EA\U0001F1E9", "a\u202eb", "\U0001F44D ", "a\u200d ", "x" + strings.Repeat("\u0301", 16),
+		"\U0001F1E9\U0001F1EA\U0001F1E9", "a\u202eb", "\U0001F44D ", "a\u200d ", "\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\U0001F44D\u200d\u3164", "\u3164\u0301", "\ue000", "x" + strings.Repeat("\u0301", 16),
 	} {
 		if event.IsEmoji(s) {
 			t.Errorf("%q is taken", s)

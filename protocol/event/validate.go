@@ -77,8 +77,8 @@ func (c Create) validateType() error {
 	return nil
 }
 
-// CheckName checks the name of a conversation: at most 255 bytes of UTF-8 without control characters. The empty name
-// stands for no name. The error is a *fault.Error that names the field. spec: CONV-NAME-1
+// CheckName checks the form of a name that a log may hold: at most 255 bytes of UTF-8 without control characters. Who proposes
+// a name is held to more, by the rules of conversations. The empty name stands for no name. The error is a *fault.Error that names the field. spec: CONV-NAME-1
 func CheckName(name string) error {
 	if len(name) > MaxName {
 		return fault.Invalid("name", "must be at most %d bytes", MaxName)
