@@ -38,17 +38,18 @@ type Options struct {
 
 // The rhythm of a connection.
 const (
-	callTimeout  = 30 * time.Second
-	writeTimeout = 15 * time.Second
-	pingEvery    = 25 * time.Second
-	pingTimeout  = 15 * time.Second
-	syncTimeout  = 30 * time.Second       // from the sync frame to the first answer
-	ackTimeout   = 20 * time.Second       // after it the same frame is sent again
-	receiptEvery = 200 * time.Millisecond // per conversation
-	receiptKeep  = time.Minute            // receipts this young are repeated on the next connection
-	holdFor      = 150 * time.Millisecond // how long a hole may close by itself
-	saveEvery    = 200 * time.Millisecond
-	maxHeld      = 512 // events held back before a hole is fetched at once
+	callTimeout     = 30 * time.Second
+	writeTimeout    = 15 * time.Second
+	pingEvery       = 25 * time.Second
+	pingTimeout     = 15 * time.Second
+	syncTimeout     = 30 * time.Second       // from the sync frame to the first answer
+	ackTimeout      = 20 * time.Second       // after it the same frame is sent again
+	acceptedTimeout = 2 * time.Minute        // … of a message that the server has and its hub has not
+	receiptEvery    = 200 * time.Millisecond // per conversation
+	receiptKeep     = time.Minute            // receipts this young are repeated on the next connection
+	holdFor         = 150 * time.Millisecond // how long a hole may close by itself
+	saveEvery       = 200 * time.Millisecond
+	maxHeld         = 512 // events held back before a hole is fetched at once
 )
 
 // Client is one device of a user. Make it with New. It is safe for concurrent use; see the package comment for Run.

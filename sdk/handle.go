@@ -120,8 +120,30 @@ func (c *conn) settled(ctx context.Context, a frame.Ack) (*frame.Send, error) {
 	return s, c.c.emit(ctx, Acked{a})
 }
 
+// hubRefused takes a message out of the outbox that the hub refused after it was accepted.
+func (c *conn) hubRefused(ctx context.Context, a frame.Ack) error {
+	f := fault.New(fault.Code(a.Code), "%s", a.Message)
+	s, err := c.c.settle(ctx, a.TempID, outcome{err: f})
+	if err != nil {
+		c.c.log.WarnContext(ctx, "refusal not stored", "error", err)
+	}
+	if s == nil {
+		return nil
+	}
+	return c.c.emit(ctx, SendFailed{Send: *s, Err: f})
+}
+
 // acked takes the place of message_received for what this connection sent.
 func (c *conn) acked(ctx context.Context, a frame.Ack) error {
+	switch a.Status {
+	case frame.Accepted:
+		if c.c.outbox.accept(a, time.Now()) {
+			return c.c.emit(ctx, Accepted{a})
+		}
+		return nil
+	case frame.Failed:
+		return c.hubRefused(ctx, a)
+	}
 	s, err := c.settled(ctx, a)
 	if err != nil {
 		c.broken = true

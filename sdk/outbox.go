@@ -27,6 +27,7 @@ type queued struct {
 	attempts  int          // refusals for now
 	notBefore time.Time    // when to write it, again
 	onTheWay  bool         // written and not answered
+	accepted  bool         // durable at the server, which keeps the order from there on
 }
 
 type outcome struct {
@@ -104,9 +105,8 @@ func (o *outbox) next(now time.Time) (*frame.Send, time.Duration) {
 	defer o.mu.Unlock()
 	wait := time.Hour
 	for _, line := range o.queues {
-		q := line[0]
-		if d := q.notBefore.Sub(now); d > 0 {
-			wait = min(wait, d)
+		q, d := first(line, now)
+		if wait = min(wait, d); d > 0 {
 			continue
 		}
 		q.notBefore, q.onTheWay = now.Add(ackTimeout), true
@@ -116,13 +116,48 @@ func (o *outbox) next(now time.Time) (*frame.Send, time.Duration) {
 	return nil, wait
 }
 
+// first is what is to be written next of a conversation, and in how long: the first that the server does not have, unless one
+// it has is due again before.
+func first(line []*queued, now time.Time) (*queued, time.Duration) {
+	soonest := line[0]
+	for _, q := range line {
+		if q.notBefore.Before(soonest.notBefore) {
+			soonest = q
+		}
+		if !q.accepted {
+			if !soonest.accepted || soonest.notBefore.After(now) {
+				soonest = q
+			}
+			break
+		}
+	}
+	return soonest, max(0, soonest.notBefore.Sub(now))
+}
+
+// accept notes that the server has a message and its hub does not yet: those behind it may follow, and it is said again now and
+// then, as what became of it may get lost. Whoever waits is told.
+func (o *outbox) accept(a frame.Ack, now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	q := o.byTemp[a.TempID]
+	if q == nil {
+		return false
+	}
+	q.accepted, q.onTheWay, q.notBefore = true, false, now.Add(acceptedTimeout)
+	q.finish(outcome{ack: a})
+	poke(o.wake)
+	return true
+}
+
 // reconnected makes what was on the way due again, since its outcome is unknown.
 func (o *outbox) reconnected() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, line := range o.queues {
-		if line[0].onTheWay {
-			line[0].notBefore = time.Time{}
+		for _, q := range line {
+			if q.onTheWay || q.accepted {
+				q.notBefore = time.Time{}
+			}
 		}
 	}
 }

@@ -77,6 +77,39 @@ func TestOutbox_ReconnectSendsAgainAtOnceUnlessPutOff(t *testing.T) {
 	o.expect(t, epoch.Add(61*time.Second), "1")
 }
 
+func TestOutbox_BehindAnAcceptedOneTheNextFollows(t *testing.T) {
+	o := outboxOf(t, [2]string{"c", "1"}, [2]string{"c", "2"})
+	o.expect(t, epoch, "1")
+	if !o.accept(frame.Ack{TempID: "1", Status: frame.Accepted}, epoch) {
+		t.Fatal("not in the outbox")
+	}
+	o.expect(t, epoch, "2")
+	o.expect(t, epoch, "")
+	o.expect(t, epoch.Add(ackTimeout), "2")
+	o.expect(t, epoch.Add(acceptedTimeout), "2")
+	o.expect(t, epoch.Add(acceptedTimeout), "1") // What became of it may have got lost.
+	o.reconnected()
+	o.expect(t, epoch.Add(acceptedTimeout), "1")
+	if o.settle("1", outcome{}) == nil || o.accept(frame.Ack{TempID: "1"}, epoch) {
+		t.Error("settled once only")
+	}
+}
+
+func TestOutbox_WhoWaitsIsToldThatItIsAccepted(t *testing.T) {
+	o := newOutbox(10, make(chan struct{}, 1))
+	done := make(chan outcome, 1)
+	if err := o.add(&queued{send: frame.Send{ConversationID: "c", TempID: "1"}, done: done}); err != nil {
+		t.Fatal(err)
+	}
+	o.accept(frame.Ack{TempID: "1", Status: frame.Accepted}, epoch)
+	if r := <-done; r.err != nil || r.ack.Status != frame.Accepted {
+		t.Errorf("%+v", r)
+	}
+	if o.waiting() != 1 {
+		t.Error("it left the outbox")
+	}
+}
+
 func TestOutbox_DelaysGrow(t *testing.T) {
 	o := outboxOf(t, [2]string{"c", "1"})
 	for _, want := range []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond} {

@@ -137,6 +137,42 @@ func TestSend_OrderOfAConversationIsKeptThroughTrouble(t *testing.T) {
 	alice.until(t, "acks", acks)
 }
 
+func TestSend_AcceptedIsToldAndThenSent(t *testing.T) {
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
+	f.OnSend = func(int, frame.Send) sdktest.Verdict {
+		return sdktest.Verdict{Answer: &frame.Ack{Status: frame.Accepted}}
+	}
+	alice := join(t, f, "alice", Options{})
+	if _, err := alice.SendAsync(t.Context(), frame.Send{ConversationID: conv, Content: "hi"}); err != nil {
+		t.Fatal(err)
+	}
+	alice.until(t, "accepted, then acked", func(us []Update) bool {
+		return count(us, func(u Update) bool { _, ok := u.(Accepted); return ok }) == 1 && count(us, func(u Update) bool { _, ok := u.(Acked); return ok }) == 1
+	})
+	if n := alice.Unsent(); n != 0 {
+		t.Errorf("%d are in the outbox", n)
+	}
+}
+
+func TestSend_AcceptedMayBeRefusedLater(t *testing.T) {
+	f := sdktest.New(t)
+	conv := f.Converse("alice@x", "bob@x")
+	f.OnSend = func(n int, _ frame.Send) sdktest.Verdict {
+		return sdktest.Verdict{NoStore: true, Answer: &frame.Ack{Status: frame.Failed, Code: "not_member", Message: "you left"}}
+	}
+	alice := join(t, f, "alice", Options{})
+	if _, err := alice.SendAsync(t.Context(), frame.Send{ConversationID: conv, Content: "hi"}); err != nil {
+		t.Fatal(err)
+	}
+	alice.until(t, "refused", func(us []Update) bool {
+		return count(us, func(u Update) bool { e, ok := u.(SendFailed); return ok && fault.Is(e.Err, fault.NotMember) }) == 1
+	})
+	if n := alice.Unsent(); n != 0 {
+		t.Errorf("%d are in the outbox", n)
+	}
+}
+
 func TestSend_QueueSurvivesARestart(t *testing.T) {
 	f := sdktest.New(t)
 	conv := f.Converse("alice@x")

@@ -8,7 +8,7 @@ import (
 	"parley.chat/protocol/frame"
 )
 
-// Update is something the application learns from Events: a Message, MessageChange, StateChange, Expired, Receipt, Acked, SendFailed, SendDelayed,
+// Update is something the application learns from Events: a Message, MessageChange, StateChange, Expired, Receipt, Accepted, Acked, SendFailed, SendDelayed,
 // Summary, ChannelHead, Presence, Typing or Connection.
 type Update interface{ update() }
 
@@ -20,6 +20,10 @@ type StateChange struct{ frame.Event }
 
 // Receipt tells how far a member got. A pointer that is not told is -1; pointers only move forward, so take the maximum.
 type Receipt struct{ frame.Receipt }
+
+// Accepted tells that a message is durable at the own server and on its way to the hub, which does not answer. Acked or
+// SendFailed follows, as soon as the hub is back.
+type Accepted struct{ frame.Ack }
 
 // Acked tells that a message of this device is in the log.
 type Acked struct{ frame.Ack }
@@ -62,6 +66,7 @@ func (StateChange) update() {}
 func (Receipt) update()     {}
 func (Acked) update()       {}
 func (SendFailed) update()  {}
+func (Accepted) update()    {}
 func (SendDelayed) update() {}
 func (Summary) update()     {}
 func (Connection) update()  {}

@@ -31,9 +31,16 @@ type Users interface {
 	Exists(ctx context.Context, u id.User) (bool, error)
 }
 
+// Writer gets commands into logs, as *timeline.Timeline does into those of which this server is the hub. A Result may be Accepted only.
+type Writer interface {
+	Append(ctx context.Context, cmd timeline.Command) (timeline.Result, error)
+	Submit(ctx context.Context, cmd timeline.Command, then func(timeline.Result, error)) error
+}
+
 // Conversations holds the operations on conversations and messages.
 type Conversations struct {
 	Timeline *timeline.Timeline
+	Writer   Writer
 	Feed     *feed.Feed
 	Finder   *search.Finder
 	Searches *Searches // nil: nobody is limited
@@ -204,7 +211,7 @@ func (o *Conversations) append(ctx context.Context, c Caller, conv id.Conversati
 	if cmd.TempID == "" {
 		cmd.TempID = rand.Text()
 	}
-	return o.Timeline.Append(ctx, cmd)
+	return o.Writer.Append(ctx, cmd)
 }
 
 // visible finds a conversation the caller is or was a member of.

@@ -112,21 +112,22 @@ func additions(names []string, limit int) (frame.Change, error) {
 	return frame.Change{UserIDs: slices.Compact(users), Role: conversation.Simple}, nil
 }
 
-// RemoveMember removes a member of a lower role; oneself: leaves. Faults: unknown_conversation, not_member, unknown_user,
+// RemoveMember removes a member of a lower role; oneself: leaves, or will. Faults: unknown_conversation, not_member, unknown_user,
 // insufficient_role, direct_fixed.
-func (o *Conversations) RemoveMember(ctx context.Context, c Caller, conversationID, userID string) error {
+func (o *Conversations) RemoveMember(ctx context.Context, c Caller, conversationID, userID string) (isAccepted bool, err error) {
 	v, err := o.writable(ctx, c, conversationID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if userID == string(c.User) {
-		return o.change(ctx, c, v, frame.TypeMemberLeave, frame.Change{})
+		res, err := o.propose(ctx, c, v.State.ID, conversation.Proposal{Type: frame.TypeMemberLeave})
+		return res.Accepted, err
 	}
 	u, err := o.target(v, userID)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return o.change(ctx, c, v, frame.TypeMemberRemove, frame.Change{UserIDs: []string{string(u)}})
+	return false, o.change(ctx, c, v, frame.TypeMemberRemove, frame.Change{UserIDs: []string{string(u)}})
 }
 
 // EditMember changes a member's role. Faults: invalid_field, unknown_conversation, not_member, unknown_user,

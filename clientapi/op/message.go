@@ -61,7 +61,7 @@ func (o *Conversations) Submit(ctx context.Context, c Caller, in frame.Send, ori
 	if err := o.checkReply(ctx, c, in); err != nil {
 		return err
 	}
-	return o.Timeline.Submit(ctx, timeline.Command{
+	return o.Writer.Submit(ctx, timeline.Command{
 		ConversationID: v.State.ID, Device: c.Device, AuthorTime: time.Now().UnixMilli(),
 		Proposal: conversation.Proposal{Type: frame.TypeMessage, Sender: c.User, Mentions: in.Mentions},
 		TempID:   in.TempID, Content: content, Origin: origin,
@@ -70,11 +70,19 @@ func (o *Conversations) Submit(ctx context.Context, c Caller, in frame.Send, ori
 			then(frame.Ack{}, err)
 			return
 		}
-		then(frame.Ack{
-			TempID: in.TempID, ConversationID: in.ConversationID,
-			MessageID: res.MessageID.String(), Seq: res.Seq, Timestamp: res.MessageID.Time(), Status: "sent",
-		}, nil)
+		then(ackOf(in, res), nil)
 	})
+}
+
+// ackOf is the answer to a message that is in the log, or on its way there. spec: MSG-ACK-1
+func ackOf(in frame.Send, res timeline.Result) frame.Ack {
+	if res.Accepted {
+		return frame.Ack{TempID: in.TempID, ConversationID: in.ConversationID, Timestamp: time.Now().UnixMilli(), Status: frame.Accepted}
+	}
+	return frame.Ack{
+		TempID: in.TempID, ConversationID: in.ConversationID,
+		MessageID: res.MessageID.String(), Seq: res.Seq, Timestamp: res.MessageID.Time(), Status: frame.Sent,
+	}
 }
 
 // messageContent is the canonical content, within its limit.

@@ -34,7 +34,7 @@ func (m *Moderation) deleteMessages(ctx context.Context, r rest.Report, done *re
 	}
 	server := Caller{User: conversation.ServerUser(m.Conversations.Server), Device: id.NewDevice()}
 	for _, message := range done.MessageIDs {
-		err := m.Conversations.relate(ctx, server, v, conversation.Proposal{Type: frame.TypeDelete}, event.Relation{TargetMessageID: message}, "")
+		_, err := m.Conversations.relate(ctx, server, v, conversation.Proposal{Type: frame.TypeDelete}, event.Relation{TargetMessageID: message}, "")
 		if err != nil {
 			return err
 		}

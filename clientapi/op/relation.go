@@ -38,64 +38,66 @@ func (o *Conversations) aboutMessage(ctx context.Context, c Caller, conversation
 	return v, e, err
 }
 
-// relate appends an event about a message. That it would change nothing is as good as done.
-func (o *Conversations) relate(ctx context.Context, c Caller, v timeline.View, p conversation.Proposal, r event.Relation, tempID string) error {
+// relate appends an event about a message. That it would change nothing is as good as done. isAccepted tells that it is on its
+// way to a hub that does not answer.
+func (o *Conversations) relate(ctx context.Context, c Caller, v timeline.View, p conversation.Proposal, r event.Relation, tempID string) (isAccepted bool, err error) {
 	content, err := r.Canonical()
 	if wrong, ok := errors.AsType[*canonical.Error](err); ok && wrong.Kind == canonical.KindTooLarge || len(content) > MaxContent {
-		return fault.New(fault.ContentTooLarge, "the content of an event has at most %d bytes", MaxContent)
+		return false, fault.New(fault.ContentTooLarge, "the content of an event has at most %d bytes", MaxContent)
 	}
 	if err != nil {
-		return fault.New(fault.MalformedJSON, "the content is not valid UTF-8").Because(err)
+		return false, fault.New(fault.MalformedJSON, "the content is not valid UTF-8").Because(err)
 	}
 	about, err := id.ParseMessage(r.TargetMessageID)
 	if err != nil {
-		return fault.New(fault.UnknownMessage, "no such message")
+		return false, fault.New(fault.UnknownMessage, "no such message")
 	}
-	_, err = o.append(ctx, c, v.State.ID, timeline.Command{Proposal: p, Content: content, TempID: tempID, About: about})
+	res, err := o.append(ctx, c, v.State.ID, timeline.Command{Proposal: p, Content: content, TempID: tempID, About: about})
 	if errors.Is(err, conversation.ErrUnchanged) {
-		return nil
+		return false, nil
 	}
-	return err
+	return res.Accepted, err
 }
 
-// EditMessage gives a message of the caller another content and answers the message as it is then. Faults: invalid_field,
-// content_too_large, unknown_conversation, not_member, unknown_message, forbidden, message_deleted, too_many_edits,
-// temp_id_conflict, unavailable.
-func (o *Conversations) EditMessage(ctx context.Context, c Caller, conversationID, messageID string, in rest.EditMessage) (frame.Event, error) {
+// EditMessage gives a message of the caller another content and answers the message as it is then; as it was if the edit is only
+// accepted. Faults: invalid_field, content_too_large, unknown_conversation, not_member, unknown_message, forbidden, message_deleted,
+// too_many_edits, temp_id_conflict, unavailable.
+func (o *Conversations) EditMessage(ctx context.Context, c Caller, conversationID, messageID string, in rest.EditMessage) (out frame.Event, isAccepted bool, err error) {
 	if in.TempID != "" {
 		if err := submission.CheckTempID(in.TempID); err != nil {
-			return frame.Event{}, err
+			return out, false, err
 		}
 	}
 	if in.Content == "" {
-		return frame.Event{}, fault.Invalid("content", "must not be empty; to take a message back, delete it")
+		return out, false, fault.Invalid("content", "must not be empty; to take a message back, delete it")
 	}
 	_, e, err := o.aboutMessage(ctx, c, conversationID, messageID)
 	if err != nil {
-		return frame.Event{}, err
+		return out, false, err
 	}
 	v, err := o.writable(ctx, c, conversationID)
 	if err != nil {
-		return frame.Event{}, err
+		return out, false, err
 	}
 	record, err := e.Record()
 	if err != nil {
-		return frame.Event{}, err
+		return out, false, err
 	}
 	if e.Sender == c.User && (e.Content == nil || e.Expired(o.Timeline.Clock().UnixMilli())) {
-		return frame.Event{}, fault.New(fault.MessageDeleted, "the message was deleted or expired") // Before its tempId is looked at.
+		return out, false, fault.New(fault.MessageDeleted, "the message was deleted or expired") // Before its tempId is looked at.
 	}
 	if e.Sender == c.User && record.Content == "" {
-		return frame.Event{}, fault.Invalid("messageId", "the message has no text that could be edited")
+		return out, false, fault.Invalid("messageId", "the message has no text that could be edited")
 	}
-	err = o.relate(ctx, c, v,
+	isAccepted, err = o.relate(ctx, c, v,
 		conversation.Proposal{Type: frame.TypeEdit, Mentions: in.Mentions},
 		event.Relation{Content: in.Content, ContentType: record.ContentType, Mentions: in.Mentions, TargetMessageID: e.MessageID.String()},
 		in.TempID)
 	if err != nil {
-		return frame.Event{}, err
+		return out, false, err
 	}
-	return o.message(ctx, c, conversationID, messageID)
+	out, err = o.message(ctx, c, conversationID, messageID)
+	return out, isAccepted, err
 }
 
 // message answers a message as it is now.
@@ -111,25 +113,25 @@ func (o *Conversations) message(ctx context.Context, c Caller, conversationID, m
 	return records[0], nil
 }
 
-// DeleteMessage erases a message for everyone. It is as good as done for one that is gone. Faults: unknown_conversation,
+// DeleteMessage erases a message for everyone, or will. It is as good as done for one that is gone. Faults: unknown_conversation,
 // not_member, unknown_message, forbidden, insufficient_role, too_late, unavailable.
-func (o *Conversations) DeleteMessage(ctx context.Context, c Caller, conversationID, messageID string) error {
+func (o *Conversations) DeleteMessage(ctx context.Context, c Caller, conversationID, messageID string) (isAccepted bool, err error) {
 	v, err := o.writable(ctx, c, conversationID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	return o.relate(ctx, c, v, conversation.Proposal{Type: frame.TypeDelete}, event.Relation{TargetMessageID: messageID}, "")
 }
 
 // React puts an emoji of the caller on a message, or takes it off. It is as good as done if it is so already. Faults:
 // invalid_field, unknown_conversation, not_member, unknown_message, message_deleted, too_many_reactions, unavailable.
-func (o *Conversations) React(ctx context.Context, c Caller, conversationID, messageID, emoji, action string) error {
+func (o *Conversations) React(ctx context.Context, c Caller, conversationID, messageID, emoji, action string) (isAccepted bool, err error) {
 	if !event.IsEmoji(emoji) {
-		return fault.Invalid("emoji", "must be one character of at most %d bytes, without spaces and controls", event.MaxEmoji)
+		return false, fault.Invalid("emoji", "must be one character of at most %d bytes, without spaces and controls", event.MaxEmoji)
 	}
 	v, err := o.writable(ctx, c, conversationID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	return o.relate(ctx, c, v,
 		conversation.Proposal{Type: frame.TypeReaction, Emoji: emoji, Action: action},

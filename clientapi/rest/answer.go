@@ -33,7 +33,7 @@ func Encode(v any) ([]byte, error) {
 
 func (d *door) answer(w *recorder, r *http.Request, status int, out any) {
 	w.hurry(writeTime)
-	if status == http.StatusNoContent {
+	if status == http.StatusNoContent || status == http.StatusAccepted && out == nil {
 		w.WriteHeader(status)
 		return
 	}

@@ -50,7 +50,9 @@ func ConversationRoutes(o *op.Conversations) []Route {
 		}},
 		{Method: "POST", Path: conversationPath + "/messages", Auth: true, Status: 201, Handle: Body(func(c *Call, in frame.Send) (any, error) {
 			in.ConversationID = c.Param("conversationId")
-			return o.Send(c.Context(), c.Caller, in)
+			ack, err := o.Send(c.Context(), c.Caller, in)
+			_, err = c.accepted(ack.Status == frame.Accepted, err)
+			return ack, err
 		})},
 		{Method: "POST", Path: conversationPath + "/receipts", Auth: true, Status: 204, Handle: Body(func(c *Call, in wire.Acknowledge) (any, error) {
 			return nil, o.Receive(c.Context(), c.Caller, frame.Delivery{
@@ -93,7 +95,7 @@ func memberRoutes(o *op.Conversations) []Route {
 			return o.EditMember(c.Context(), c.Caller, c.Param("conversationId"), c.Param("userId"), in)
 		})},
 		{Method: "DELETE", Path: one, Auth: true, Status: 204, Handle: func(c *Call) (any, error) {
-			return nil, o.RemoveMember(c.Context(), c.Caller, c.Param("conversationId"), c.Param("userId"))
+			return c.accepted(o.RemoveMember(c.Context(), c.Caller, c.Param("conversationId"), c.Param("userId")))
 		}},
 	}
 }

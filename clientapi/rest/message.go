@@ -15,14 +15,16 @@ func messageRoutes(o *op.Conversations) []Route {
 	one := conversationPath + "/messages/{messageId}"
 	react := func(action string) Handle {
 		return func(c *Call) (any, error) {
-			return nil, o.React(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"), c.Param("emoji"), action)
+			return c.accepted(o.React(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"), c.Param("emoji"), action))
 		}
 	}
 	return []Route{
 		{Method: "PATCH", Path: one, Auth: true, Status: 200, Handle: Body(func(c *Call, in wire.EditMessage) (any, error) {
-			return o.EditMessage(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"), in)
+			out, isAccepted, err := o.EditMessage(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"), in)
+			_, err = c.accepted(isAccepted, err)
+			return out, err
 		})},
-		{Method: "DELETE", Path: one, Auth: true, Status: 204, Handle: func(c *Call) (any, error) { return nil, deleteMessage(o, c) }},
+		{Method: "DELETE", Path: one, Auth: true, Status: 204, Handle: func(c *Call) (any, error) { return c.accepted(deleteMessage(o, c)) }},
 		{Method: "GET", Path: one + "/edits", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			q := c.Query()
 			cursor, limit := q.String("cursor", maxCursor), q.Int("limit", 50, 1, 100)
@@ -45,18 +47,18 @@ func messageRoutes(o *op.Conversations) []Route {
 }
 
 // deleteMessage deletes for those whom the parameter for names.
-func deleteMessage(o *op.Conversations, c *Call) error {
+func deleteMessage(o *op.Conversations, c *Call) (isAccepted bool, err error) {
 	q := c.Query()
 	who := q.String("for", 16)
 	if err := q.Err(); err != nil {
-		return err
+		return false, err
 	}
 	switch who {
 	case "", "everyone":
 	case "me":
-		return o.HideMessage(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
+		return false, o.HideMessage(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
 	default:
-		return fault.Invalid("for", "must be everyone or me")
+		return false, fault.Invalid("for", "must be everyone or me")
 	}
 	return o.DeleteMessage(c.Context(), c.Caller, c.Param("conversationId"), c.Param("messageId"))
 }

@@ -85,6 +85,14 @@ func (c *Call) Param(name string) string {
 // Header returns a request header.
 func (c *Call) Header(name string) string { return c.r.Header.Get(name) }
 
+// accepted answers 202 instead of the route's status for what the hub has not ordered yet. spec: MSG-ACK-2
+func (c *Call) accepted(isAccepted bool, err error) (any, error) {
+	if isAccepted {
+		c.Status(http.StatusAccepted)
+	}
+	return nil, err
+}
+
 // Status replaces the route's status of a good answer.
 func (c *Call) Status(status int) { c.status = status }
 

@@ -150,6 +150,7 @@ type Result struct {
 	Seq       int64
 	MessageID id.Message
 	Duplicate bool
+	Accepted  bool // durable here and without a place yet: the hub is another server, and does not answer
 }
 
 // Append decides the command and commits its event. Refusals are faults; Unavailable means that the outcome is unknown or

@@ -153,9 +153,15 @@ func AppendAck(buf []byte, a *Ack) []byte {
 	buf = slices.Grow(buf, 160+len(a.TempID)+len(a.ConversationID)+len(a.MessageID))
 	buf = appendString(append(buf, `{"tempId":`...), a.TempID)
 	buf = appendString(append(buf, `,"conversationId":`...), a.ConversationID)
-	buf = appendString(append(buf, `,"messageId":`...), a.MessageID)
-	buf = strconv.AppendInt(append(buf, `,"seq":`...), a.Seq, 10)
+	if a.MessageID != "" {
+		buf = appendString(append(buf, `,"messageId":`...), a.MessageID)
+		buf = strconv.AppendInt(append(buf, `,"seq":`...), a.Seq, 10)
+	}
 	buf = strconv.AppendInt(append(buf, `,"timestamp":`...), a.Timestamp, 10)
 	buf = appendString(append(buf, `,"status":`...), a.Status)
+	if a.Code != "" {
+		buf = appendString(append(buf, `,"code":`...), a.Code)
+		buf = appendString(append(buf, `,"message":`...), a.Message)
+	}
 	return append(buf, '}')
 }

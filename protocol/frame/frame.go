@@ -43,11 +43,20 @@ type Send struct {
 type Ack struct {
 	TempID         string `json:"tempId"`
 	ConversationID string `json:"conversationId"`
-	MessageID      string `json:"messageId"`
-	Seq            int64  `json:"seq"`
+	MessageID      string `json:"messageId,omitempty"` // of a sent one, as Seq
+	Seq            int64  `json:"seq,omitempty"`
 	Timestamp      int64  `json:"timestamp"`
-	Status         string `json:"status"` // sent
+	Status         string `json:"status"`            // see the status constants
+	Code           string `json:"code,omitempty"`    // of a failed one: why, as in an error
+	Message        string `json:"message,omitempty"` // … in words
 }
+
+// What became of a message: durable at the own server while the hub is away; in the log; refused by the hub after it was accepted.
+const (
+	Accepted = "accepted"
+	Sent     = "sent"
+	Failed   = "failed"
+)
 
 // Delivery is the data of delivery_ack. From a client it covers every message up to this one; the server adds who.
 type Delivery struct {

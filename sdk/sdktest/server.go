@@ -55,6 +55,7 @@ type Verdict struct {
 	Drop    bool         // close the connection
 	NoStore bool
 	NoAck   bool
+	Answer  *frame.Ack // answer this, with the send's ids, before anything else
 }
 
 // talk is a conversation.

@@ -138,6 +138,11 @@ func (f *Server) send(s *session, data []byte) {
 		s.push(frame.ErrorFrame, e)
 		return
 	}
+	if v.Answer != nil {
+		a := *v.Answer
+		a.TempID, a.ConversationID = in.TempID, in.ConversationID
+		s.push(frame.MessageAck, a)
+	}
 	if !v.NoStore {
 		e := f.store(s.Session, in, s)
 		if !v.NoAck {

@@ -114,6 +114,10 @@ func (a *app) update(ctx context.Context, u sdk.Update) {
 			o.seq = u.Seq
 		}
 		a.ticks(u.ConversationID)
+	case sdk.Accepted:
+		if o := a.get(u.ConversationID).find(u.TempID); o != nil && o.seq < 0 {
+			a.screen.print(tickAccepted + " your server has it; the conversation's server does not answer, so it is delivered later")
+		}
 	case sdk.SendFailed:
 		if o := a.get(u.Send.ConversationID).find(u.Send.TempID); o != nil {
 			o.tick = tickFailed

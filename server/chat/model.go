@@ -47,6 +47,7 @@ type outgoing struct {
 // The ticks of a message.
 const (
 	tickQueued    = "…"
+	tickAccepted  = "⋯"
 	tickSent      = "✓"
 	tickDelivered = "✓✓"
 	tickRead      = "✓✓ read"

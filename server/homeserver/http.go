@@ -33,7 +33,7 @@ import (
 func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	accounts := op.NewAccounts(h.accounts)
 	conversations := &op.Conversations{
-		Timeline: h.timeline, Feed: h.feed, Channels: h.channels, Users: h.accounts, People: h.people,
+		Timeline: h.timeline, Writer: h.timeline, Feed: h.feed, Channels: h.channels, Users: h.accounts, People: h.people,
 		Finder: &search.Finder{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards},
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.ring, Log: h.part("op"),
 	}
