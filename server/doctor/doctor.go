@@ -142,7 +142,7 @@ func (e *exam) connect(ctx context.Context) bool {
 	e.ok("connection", "TLS with a certificate that is valid for %s", e.place.TLSName)
 	if a.Status != http.StatusOK {
 		return e.bad("keys", fmt.Sprintf("%s answers %d", peer.KeysPath, a.Status),
-			"A proxy must forward /federation/ to parley, for the host "+string(e.o.Server)+".")
+			"A proxy must forward /federation/ to parley (to federation.listen, if there is one), for the host "+string(e.o.Server)+".")
 	}
 	return true
 }
