@@ -80,8 +80,8 @@ func plan(o options) ([]homeserver, error) {
 func checkAddresses(list []homeserver) error {
 	var wrong []error
 	for i, h := range list {
-		for flag, address := range map[string]string{"": h.clients, "federation-": h.servers} {
-			flag = "-" + flag + string("ab"[i])
+		for j, address := range []string{h.clients, h.servers} {
+			flag := []string{"-", "-federation-"}[j] + string("ab"[i])
 			if _, err := netip.ParseAddrPort(address); err != nil {
 				wrong = append(wrong, fmt.Errorf("%s %s is not an IP address with a port", flag, address))
 				continue
