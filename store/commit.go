@@ -35,6 +35,8 @@ func (s *Store) Commit(ctx context.Context, b *timeline.Batch) error {
 	queueIndex(batch, b.Index, s.count)
 	queueRelations(batch, b.Relations)
 	queueMentions(batch, b.Mentions)
+	queueOrigins(batch, b.Origins)
+	queueSettled(batch, b.Settled)
 	queueErase(batch, b.Erase)
 	err := s.pool(b.Advance[0].Shard).SendBatch(ctx, batch).Close()
 	var pg *pgconn.PgError

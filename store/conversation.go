@@ -17,14 +17,14 @@ import (
 )
 
 const upsertStatesSQL = `
-INSERT INTO conversations AS c (shard, conv, id, created, created_at, name, info, state_seq, head_seq, head_pos, head_count, head_time, head_hash)
-SELECT shard, conv, id, coalesce(created, ''), created_at, name, info, state_seq, head_seq, head_pos, head_count, head_time, head_hash
-  FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[])
-       WITH ORDINALITY AS b(shard, conv, id, created, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash, created_at, info, n)
+INSERT INTO conversations AS c (shard, conv, id, created, created_at, name, info, state_seq, head_seq, head_pos, head_count, head_time, head_hash, base_seq)
+SELECT shard, conv, id, coalesce(created, ''), created_at, name, info, state_seq, head_seq, head_pos, head_count, head_time, head_hash, base_seq
+  FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[], $14::bigint[])
+       WITH ORDINALITY AS b(shard, conv, id, created, name, state_seq, head_seq, head_pos, head_count, head_time, head_hash, created_at, info, base_seq, n)
  ORDER BY n
 ON CONFLICT (shard, conv) DO UPDATE
    SET name = excluded.name, info = excluded.info, state_seq = excluded.state_seq, head_seq = excluded.head_seq, head_pos = excluded.head_pos,
-       head_count = excluded.head_count, head_time = excluded.head_time, head_hash = excluded.head_hash`
+       head_count = excluded.head_count, head_time = excluded.head_time, head_hash = excluded.head_hash, base_seq = greatest(c.base_seq, excluded.base_seq)`
 
 // queueStates writes the rows of conversations whose state changed. Several changes of one conversation in a batch leave the
 // last: an upsert may not touch a row twice.
@@ -32,13 +32,16 @@ func queueStates(batch *pgx.Batch, rows []timeline.StateRow) {
 	last := map[[2]int64]int{}
 	for i, r := range rows {
 		key := [2]int64{int64(r.Shard), r.Conv}
-		if before, ok := last[key]; ok && rows[before].Created != nil {
-			rows[i].Created = rows[before].Created
+		if before, ok := last[key]; ok {
+			rows[i].Base = max(rows[i].Base, rows[before].Base)
+			if rows[before].Created != nil {
+				rows[i].Created = rows[before].Created
+			}
 		}
 		last[key] = i
 	}
 	var shards []id.Shard
-	var conv, stateSeq, seq, pos, count, at, createdAt []int64
+	var conv, stateSeq, seq, pos, count, at, createdAt, base []int64
 	var ids, created, hash [][]byte
 	var names, infos []string
 	for i, r := range rows {
@@ -47,13 +50,13 @@ func queueStates(batch *pgx.Batch, rows []timeline.StateRow) {
 		}
 		raw := r.ID.Bytes()
 		shards, conv, ids = append(shards, r.Shard), append(conv, r.Conv), append(ids, raw[:])
-		infos = append(infos, string(r.Info))
+		infos, base = append(infos, string(r.Info)), append(base, r.Base)
 		created, names, stateSeq = append(created, r.Created), append(names, r.Name), append(stateSeq, r.StateAt)
 		seq, pos, count = append(seq, r.Head.Seq), append(pos, r.Head.Pos), append(count, r.Head.Count)
 		at, hash, createdAt = append(at, r.Head.Time), append(hash, r.Head.Hash[:]), append(createdAt, r.Time)
 	}
 	if len(shards) > 0 {
-		batch.Queue(upsertStatesSQL, shards, conv, ids, created, names, stateSeq, seq, pos, count, at, hash, createdAt, infos)
+		batch.Queue(upsertStatesSQL, shards, conv, ids, created, names, stateSeq, seq, pos, count, at, hash, createdAt, infos, base)
 	}
 }
 
@@ -132,9 +135,9 @@ func (l *loader) row(ctx context.Context, c id.Conversation) error {
 	raw := c.Bytes()
 	var created, hash, info []byte
 	st, head := &conversation.State{ID: c, Members: map[id.User]conversation.Member{}}, &l.out.Head
-	q := fmt.Sprintf(`SELECT conv, created, created_at, name, info, state_seq, head_seq, head_pos, head_count, head_time, head_hash, mark FROM conversations_s%d WHERE id = $1`, l.shard)
+	q := fmt.Sprintf(`SELECT conv, created, created_at, name, info, state_seq, head_seq, head_pos, head_count, head_time, head_hash, mark, base_seq FROM conversations_s%d WHERE id = $1`, l.shard)
 	err := l.tx.QueryRow(ctx, q, raw[:]).Scan(&l.out.Conv, &created, &st.Created, &st.Name, &info, &st.Seq,
-		&head.Seq, &head.Pos, &head.Count, &head.Time, &hash, &l.out.Mark)
+		&head.Seq, &head.Pos, &head.Count, &head.Time, &hash, &l.out.Mark, &l.out.Base)
 	if err != nil {
 		return err
 	}

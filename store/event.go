@@ -65,32 +65,39 @@ func queueEvents(batch *pgx.Batch, rows []*timeline.Row) {
 		messageID[i], typ[i], sender[i] = e.MessageID, e.Type, string(e.Sender)
 		device[i], tempID[i] = string(e.Device), e.TempID
 		salt[i], hash[i], content[i] = e.Salt[:], e.Hash[:], e.Content
+		if e.Content == nil {
+			salt[i] = nil
+		}
 	}
 	args := []any{shards, pos, conv, seq, count, hubTime, authorTime, dedup, hot, messageID, typ, sender, device, tempID, salt, hash, content}
-	if expires := expiries(rows); expires != nil {
-		batch.Queue(insertExpiringSQL, append(args, expires)...)
+	if expires, erased := rarities(rows); expires != nil {
+		batch.Queue(insertRareSQL, append(args, expires, erased)...)
 		return
 	}
 	batch.Queue(insertEventsSQL, args...)
 }
 
-// insertExpiringSQL is insertEventsSQL for batches with messages that expire.
-var insertExpiringSQL = strings.NewReplacer("salt, hash, content)", "salt, hash, content, expires_at)", "$17::bytea[])", "$17::bytea[], $18::bigint[])").
-	Replace(insertEventsSQL)
+// insertRareSQL is insertEventsSQL for batches with messages that expire, or that came erased from their hub.
+var insertRareSQL = strings.NewReplacer("salt, hash, content)", "salt, hash, content, expires_at, content_hash)",
+	"$17::bytea[])", "$17::bytea[], $18::bigint[], $19::bytea[])").Replace(insertEventsSQL)
 
-// expiries are those of the rows, nil if none expires.
-func expiries(rows []*timeline.Row) []*int64 {
-	var out []*int64
+// rarities are when the rows expire, and the hashes that stand for erased content; nil if there is neither.
+func rarities(rows []*timeline.Row) (expires []*int64, erased [][]byte) {
 	for i, e := range rows {
-		if e.ExpiresAt == 0 {
+		if e.ExpiresAt == 0 && e.Content != nil {
 			continue
 		}
-		if out == nil {
-			out = make([]*int64, len(rows))
+		if expires == nil {
+			expires, erased = make([]*int64, len(rows)), make([][]byte, len(rows))
 		}
-		out[i] = &e.ExpiresAt
+		if e.ExpiresAt != 0 {
+			expires[i] = &e.ExpiresAt
+		}
+		if e.Content == nil {
+			erased[i] = e.ContentHash[:]
+		}
 	}
-	return out
+	return expires, erased
 }
 
 // eventColumns are in the order of scanEvent; selectEvents reads them from the events of a shard.

@@ -12,14 +12,14 @@ import (
 
 const upsertMembersSQL = `
 INSERT INTO members AS m (shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, delivered_seq, read_seq, read_count, prefs)
-SELECT shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, joined_seq, joined_seq, read_count, prefs
-  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::int[], $12::bigint[], $13::text[])
-       AS b(shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, read_count, left_name, left_count, from_seq, prefs)
+SELECT shard, conv, user_id, role, membership, joined_seq, from_seq, joined_at, left_seq, left_name, left_count, start, start, read_count, prefs
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::int[], $12::bigint[], $13::text[], $14::bigint[])
+       AS b(shard, conv, user_id, role, membership, joined_seq, joined_at, left_seq, read_count, left_name, left_count, from_seq, prefs, start)
 ON CONFLICT (shard, conv, user_id) DO UPDATE
    SET role = excluded.role, membership = excluded.membership, joined_seq = excluded.joined_seq, from_seq = excluded.from_seq, joined_at = excluded.joined_at, left_seq = excluded.left_seq,
        left_name = excluded.left_name, left_count = excluded.left_count,
-       delivered_seq = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.delivered_seq ELSE excluded.joined_seq END,
-       read_seq      = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.read_seq      ELSE excluded.joined_seq END,
+       delivered_seq = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.delivered_seq ELSE excluded.delivered_seq END,
+       read_seq      = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.read_seq      ELSE excluded.read_seq END,
        read_count    = CASE WHEN m.joined_seq = excluded.joined_seq THEN m.read_count    ELSE excluded.read_count END,
        prefs = coalesce(excluded.prefs, m.prefs)`
 
@@ -34,12 +34,12 @@ func queueMembers(batch *pgx.Batch, rows []timeline.MemberRow) {
 	for i, r := range rows {
 		k := key{r.Shard, r.Conv, r.User}
 		if before, ok := last[k]; ok && rows[before].JoinedSeq == r.JoinedSeq {
-			rows[i].ReadCount = rows[before].ReadCount
+			rows[i].ReadCount, rows[i].Start = rows[before].ReadCount, rows[before].Start
 		}
 		last[k] = i
 	}
 	var shards []id.Shard
-	var conv, joinedSeq, fromSeq, joinedAt, count []int64
+	var conv, joinedSeq, fromSeq, joinedAt, count, starts []int64
 	var leftSeq []*int64
 	var users, roles, memberships, leftNames []string
 	var leftCounts []int
@@ -51,13 +51,13 @@ func queueMembers(batch *pgx.Batch, rows []timeline.MemberRow) {
 		shards, conv, users = append(shards, r.Shard), append(conv, r.Conv), append(users, string(r.User))
 		roles, memberships = append(roles, r.Role), append(memberships, r.Membership)
 		joinedSeq, joinedAt, count = append(joinedSeq, r.JoinedSeq), append(joinedAt, r.JoinedAt), append(count, r.ReadCount)
-		fromSeq = append(fromSeq, r.FromSeq)
+		fromSeq, starts = append(fromSeq, r.FromSeq), append(starts, r.Start)
 		leftSeq = append(leftSeq, leftSeqOf(r.Member))
 		leftNames, leftCounts = append(leftNames, r.LeftName), append(leftCounts, r.LeftCount)
 		prefs = append(prefs, prefsText(r.Prefs))
 	}
 	if len(shards) > 0 {
-		batch.Queue(upsertMembersSQL, shards, conv, users, roles, memberships, joinedSeq, joinedAt, leftSeq, count, leftNames, leftCounts, fromSeq, prefs)
+		batch.Queue(upsertMembersSQL, shards, conv, users, roles, memberships, joinedSeq, joinedAt, leftSeq, count, leftNames, leftCounts, fromSeq, prefs, starts)
 	}
 }
 

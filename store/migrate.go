@@ -23,6 +23,7 @@ var partitioned = [...]string{
 	"users", "devices", "spent_tokens", "phone_numbers", "registration_tokens",
 	"account_data",
 	"annotations", "reactions", "mentions",
+	"event_origins", "submissions",
 	"reports", "moderation_actions", "erasures",
 	"search_progress", "message_search",
 	"followers",

@@ -33,11 +33,8 @@ ON CONFLICT (shard, conv) DO UPDATE SET wanted = true, low_seq = excluded.low_se
 // queueSearch writes with the settings of conversations whether they are to be indexed, from where they are now.
 func queueSearch(batch *pgx.Batch, events []*timeline.Row, states []timeline.StateRow) {
 	for _, e := range events {
-		if e.Type != frame.TypeSettings {
-			continue
-		}
 		for _, s := range states {
-			if s.Shard != e.Shard || s.Conv != e.Conv || s.StateAt != e.Seq {
+			if s.Shard != e.Shard || s.Conv != e.Conv || s.StateAt != e.Seq || e.Type != frame.TypeSettings && !s.Begins {
 				continue
 			}
 			if info, err := conversation.ParseInfo(s.Info); err == nil && info.ServerSearch {

@@ -40,7 +40,7 @@ type tailRow struct {
 // found from the time on, where they begin (see timeline's window).
 func (l *loader) tail(ctx context.Context, since int64, limit int) error {
 	list, err := l.read(ctx, l.out.Head.Seq-recentWanted+1, id.MaxSeq, maxUnflushed)
-	for step := int64(firstStep); err == nil && unfinished(list, since, limit); step = min(2*step, maxStep) {
+	for step := int64(firstStep); err == nil && l.unfinished(list, since, limit); step = min(2*step, maxStep) {
 		var older []tailRow
 		oldest := list[len(list)-1].seq
 		older, err = l.read(ctx, oldest-step, oldest-1, step)
@@ -57,18 +57,18 @@ func (l *loader) tail(ctx context.Context, since int64, limit int) error {
 }
 
 // unfinished tells whether the list, newest first, may go on with cold events since then.
-func unfinished(list []tailRow, since int64, limit int) bool {
+func (l *loader) unfinished(list []tailRow, since int64, limit int) bool {
 	if len(list) == 0 {
 		return false
 	}
 	last := list[len(list)-1]
-	return last.seq > 0 && last.at >= since && !last.hot && len(list) <= limit+recentWanted+maxUnflushed
+	return last.seq > l.out.Base && last.at >= since && !last.hot && len(list) <= limit+recentWanted+maxUnflushed
 }
 
 // beforeHot adds the cold events before the hot run that ends the list.
 func (l *loader) beforeHot(ctx context.Context, list []tailRow, since int64, limit int) ([]tailRow, error) {
 	last := list[len(list)-1]
-	if last.seq == 0 || last.at < since || !last.hot {
+	if last.seq == l.out.Base || last.at < since || !last.hot {
 		return list, nil
 	}
 	first, err := l.firstSince(ctx, since, last.seq)
@@ -83,18 +83,19 @@ func (l *loader) beforeHot(ctx context.Context, list []tailRow, since int64, lim
 func (l *loader) firstSince(ctx context.Context, since, high int64) (int64, error) {
 	q := fmt.Sprintf(`SELECT hub_time FROM events_s%d WHERE pos >= $1 AND conv = $1 AND seq = $2`, l.shard)
 	var err error
-	n := sort.Search(int(high), func(seq int) bool {
+	n := sort.Search(int(high-l.out.Base), func(n int) bool {
 		var at int64
 		if err == nil {
-			err = l.tx.QueryRow(ctx, q, l.out.Conv, seq).Scan(&at)
+			err = l.tx.QueryRow(ctx, q, l.out.Conv, l.out.Base+int64(n)).Scan(&at)
 		}
 		return at >= since
 	})
-	return int64(n), err
+	return l.out.Base + int64(n), err
 }
 
-// read reads a range of seq, newest first.
+// read reads a range of seq, newest first, and nothing before the base.
 func (l *loader) read(ctx context.Context, from, to, limit int64) ([]tailRow, error) {
+	from = max(from, l.out.Base)
 	q := fmt.Sprintf(`SELECT seq, pos, count, hub_time, dedup, hot, type, message_id, sender, hash, content FROM events_s%d
 		WHERE pos >= $1 AND conv = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq DESC LIMIT $4`, l.shard)
 	rows, err := l.tx.Query(ctx, q, l.out.Conv, from, to, limit)

@@ -20,10 +20,12 @@ func IsServer(u id.User) bool { return u.Username() == serverName }
 // decideServer lets the hub delete a message, and do nothing else; other servers are strangers. spec: ABUSE-MOD-4
 func decideServer(s *State, p Proposal) error {
 	switch {
-	case s == nil, p.Sender != ServerUser(s.Create.Hub):
+	case s == nil, p.Sender != ServerUser(s.Hub()):
 		return fault.New(fault.UnknownConversation, "no such conversation")
 	case p.Type != frame.TypeDelete:
 		return fault.New(fault.Forbidden, "a server deletes messages and does nothing else")
+	case p.Unheld:
+		return nil
 	case p.Target == nil || p.Target.Type != frame.TypeMessage:
 		return fault.New(fault.UnknownMessage, "no such message")
 	case p.Target.gone(p.At):

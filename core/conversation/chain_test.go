@@ -188,7 +188,7 @@ func TestVerify_NoEntryCanBeLeftOutDoubledOrMoved(t *testing.T) {
 	})
 }
 
-func TestEntryOfHash_ErasedContentKeepsTheChain(t *testing.T) {
+func TestEntryOf_ErasedContentKeepsTheChain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawLog(t)
 		var s *conversation.State
@@ -198,11 +198,10 @@ func TestEntryOfHash_ErasedContentKeepsTheChain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			stored := event.ContentHash(e.Salt, e.Content)
 			if e.Type == frame.TypeMessage {
-				e.Content, e.Salt = nil, [event.SaltSize]byte{}
+				e = e.Erase()
 			}
-			entry, err := conversation.EntryOfHash(e, stored, prev, after)
+			entry, err := conversation.EntryOf(e, prev, s.Term(), after)
 			if err != nil {
 				t.Fatal(err)
 			}

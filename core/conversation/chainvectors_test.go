@@ -70,7 +70,7 @@ func links(t *testing.T, w *world, at int, f forge) (out []link) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entry, err := conversation.EntryOf(e, prev, after)
+		entry, err := conversation.EntryOf(e, prev, s.Term(), after)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,6 +28,7 @@ type Proposal struct {
 
 	SentAt     int64  // of messages and edits: hub time of the sender's last one of either, 0 if none is known
 	SecretHash string // of those who join by a link: the hash of the secret they gave
+	Unheld     bool   // the message it is about is not held here: whoever gave the order is believed as to it
 	Expects    *int64 // the sender judged by the state as of this seq; nil to let it be
 }
 

@@ -24,9 +24,7 @@ func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
 		e.Count++
 	}
 	e.HubTime = max(now, head.Time)
-	if Countable(e.Type) && s != nil && s.Info.EphemeralTimer > 0 {
-		e.ExpiresAt = e.HubTime + 1000*s.Info.EphemeralTimer
-	}
+	e.ExpiresAt = Expiry(e, s)
 	if e.Seq > id.MaxSeq || e.HubTime < 0 || e.HubTime > maxTime {
 		return nil, fmt.Errorf("seal seq %d at time %d: beyond what a message id carries", e.Seq, e.HubTime)
 	}
@@ -34,7 +32,7 @@ func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	entry, err := EntryOf(e, head.Hash, after)
+	entry, err := EntryOf(e, head.Hash, s.Term(), after)
 	if err != nil {
 		return nil, err
 	}
@@ -43,23 +41,32 @@ func Seal(e *Event, head Head, s *State, now int64) (*State, error) {
 	return after, err
 }
 
-// EntryOf recomputes the entry of a complete event, given the hash before it; the chain holds if its Hash equals e.Hash.
-func EntryOf(e *Event, prev event.Hash, after *State) (event.Entry, error) {
-	return EntryOfHash(e, e.contentHash(), prev, after)
+// Expiry is the end of an ephemeral message after state s, 0 if there is none. It is hub time and follows from the log.
+func Expiry(e *Event, s *State) int64 {
+	if !Countable(e.Type) || s == nil || s.Info.EphemeralTimer == 0 {
+		return 0
+	}
+	return e.HubTime + 1000*s.Info.EphemeralTimer
 }
 
-// EntryOfHash is EntryOf for an event whose content was erased: its content hash stands for it.
-func EntryOfHash(e *Event, content event.Hash, prev event.Hash, after *State) (event.Entry, error) {
-	sub := event.Submission{
+// Submission is what the author's server vouches for. Of erased content ContentHash stands for it.
+func (e *Event) Submission() event.Submission {
+	return event.Submission{
 		AuthorTime:     e.AuthorTime,
-		ContentHash:    content,
+		ContentHash:    e.contentHash(),
 		ConversationID: e.ConversationID,
 		DeviceID:       e.Device,
+		Expects:        e.Expects,
 		Sender:         e.Sender,
 		TempID:         e.TempID,
 		Type:           e.Type,
 	}
-	subHash, err := sub.Hash(nil)
+}
+
+// EntryOf recomputes the entry of a complete event, given the hash before it, the term of the state before it and the state
+// after it; the chain holds if its Hash equals e.Hash.
+func EntryOf(e *Event, prev event.Hash, term int64, after *State) (event.Entry, error) {
+	subHash, err := e.Submission().Hash(nil)
 	if err != nil {
 		return event.Entry{}, err
 	}
@@ -71,6 +78,7 @@ func EntryOfHash(e *Event, content event.Hash, prev event.Hash, after *State) (e
 		Prev:           prev,
 		Seq:            e.Seq,
 		SubmissionHash: subHash,
+		Term:           term,
 	}
 	if ChangesState(e.Type) && after != nil {
 		h, err := after.Hash()

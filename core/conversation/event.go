@@ -24,6 +24,7 @@ type Event struct {
 	Sender         id.User
 	Device         id.Device
 	TempID         string
+	Expects        *int64 // what the author's server signed of a state change: the seq of the state it was judged by
 	Salt           [event.SaltSize]byte
 	Hash           event.Hash
 	Content        []byte     // canonical JSON, nil once erased

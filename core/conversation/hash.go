@@ -3,8 +3,9 @@
 package conversation
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"hash"
+	"io"
 	"maps"
 	"slices"
 
@@ -13,29 +14,44 @@ import (
 )
 
 // Hash commits to the state: the members in order of user id with role and membership, the name, the type and the info. The
-// state is hashed in canonical form but never sent, so it may be larger than an object that is. spec: LOG-STATE-1
+// state may be larger than an object that is signed. spec: LOG-STATE-1
 func (s *State) Hash() (event.Hash, error) {
 	h := sha256.New()
-	buf := canonical.AppendMessage(nil, "state", []byte(`{"conversationId":`))
-	buf, err := canonical.AppendString(buf, string(s.ID))
-	if err != nil {
+	h.Write(canonical.AppendMessage(nil, "state", nil))
+	if err := s.write(h); err != nil {
 		return event.Hash{}, err
+	}
+	return event.Hash(h.Sum(nil)), nil
+}
+
+// Canonical is the text that Hash commits to. spec: LOG-STATE-1
+func (s *State) Canonical() ([]byte, error) {
+	var out bytes.Buffer
+	err := s.write(&out)
+	return out.Bytes(), err
+}
+
+// write writes the canonical text to w, which does not fail.
+func (s *State) write(w io.Writer) error {
+	buf, err := canonical.AppendString([]byte(`{"conversationId":`), string(s.ID))
+	if err != nil {
+		return err
 	}
 	if buf, err = s.appendInfo(buf); err != nil {
-		return event.Hash{}, err
+		return err
 	}
-	h.Write(append(buf, `,"members":[`...))
-	if err := s.hashMembers(h); err != nil {
-		return event.Hash{}, err
+	_, _ = w.Write(append(buf, `,"members":[`...))
+	if err := s.writeMembers(w); err != nil {
+		return err
 	}
 	if buf, err = canonical.AppendString([]byte(`],"name":`), s.Name); err != nil {
-		return event.Hash{}, err
+		return err
 	}
 	if buf, err = canonical.AppendString(append(buf, `,"type":`...), s.Type()); err != nil {
-		return event.Hash{}, err
+		return err
 	}
-	h.Write(append(buf, `,"v":1}`...))
-	return event.Hash(h.Sum(nil)), nil
+	_, _ = w.Write(append(buf, `,"v":1}`...))
+	return nil
 }
 
 // appendInfo adds the info, if there is any.
@@ -47,7 +63,7 @@ func (s *State) appendInfo(buf []byte) ([]byte, error) {
 	return append(append(buf, `,"info":`...), raw...), err
 }
 
-func (s *State) hashMembers(h hash.Hash) error {
+func (s *State) writeMembers(w io.Writer) error {
 	buf := make([]byte, 0, 512)
 	for i, u := range slices.Sorted(maps.Keys(s.Members)) {
 		m, list := s.Members[u], buf[:0]
@@ -67,7 +83,7 @@ func (s *State) hashMembers(h hash.Hash) error {
 		if err != nil {
 			return err
 		}
-		h.Write(item)
+		_, _ = w.Write(item)
 	}
 	return nil
 }

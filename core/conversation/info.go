@@ -27,6 +27,8 @@ type Info struct {
 	Links          []Link            `json:"links,omitempty"`      // in order of creation
 	Requests       []Request         `json:"requests,omitempty"`   // in order of asking
 	Bans           []Ban             `json:"bans,omitempty"`       // in order of banning
+	Hub            id.Server         `json:"hub,omitempty"`        // … that gives the order now, where it is not the first one
+	Term           int64             `json:"term,omitempty"`       // how often it was moved
 }
 
 // Link is an invite link. Of its secret only the hash is known.

@@ -27,7 +27,7 @@ func decidePin(s *State, m Member, p Proposal, _ Limits) error {
 		}
 		return nil
 	}
-	if t := p.Target; t == nil || t.Type != frame.TypeMessage || t.gone(p.At) {
+	if t := p.Target; !p.Unheld && (t == nil || t.Type != frame.TypeMessage || t.gone(p.At)) {
 		return fault.New(fault.UnknownMessage, "no such message")
 	}
 	if pinned {

@@ -31,6 +31,9 @@ func decideMessage(s *State, m Member, p Proposal) error {
 		}
 		return decideMentions(s, m, p)
 	}
+	if p.Unheld {
+		return decideUnheld(s, m, p)
+	}
 	t := p.Target
 	if t == nil || t.Type != frame.TypeMessage {
 		return fault.New(fault.UnknownMessage, "no such message")

@@ -232,7 +232,7 @@ func (w *world) noteEntry(p *proposed, e *conversation.Event) {
 	}
 	sub := submissionOf(e, event.ContentHash(e.Salt, e.Content))
 	rawSub, err1 := sub.Canonical(nil)
-	entry, err2 := conversation.EntryOf(e, prev, w.state)
+	entry, err2 := conversation.EntryOf(e, prev, w.state.Term(), w.state)
 	rawEntry, err3 := entry.Canonical(nil)
 	if err1 != nil || err2 != nil || err3 != nil || entry.SubmissionHash != canonical.Hash("submission", rawSub) {
 		panic("an accepted event has no entry")

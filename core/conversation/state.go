@@ -48,6 +48,8 @@ type State struct {
 	Members map[id.User]Member
 	Joined  int // members with membership joined
 	Info    Info
+
+	servers *servers // nil if they are to be found each time
 }
 
 // Member looks a user up; ok is false for those who never were members.
@@ -89,7 +91,7 @@ func (s *State) owners() int {
 // Visible tells the range of seq a user may read, given the head. ok is false for those who never were members; the hub, which
 // deletes for its moderators, reads everything.
 func (s *State) Visible(u id.User, head int64) (from, to int64, ok bool) {
-	if s != nil && u == ServerUser(s.Create.Hub) {
+	if s != nil && u == ServerUser(s.Hub()) {
 		return 0, head, true
 	}
 	m, ok := s.Member(u)
@@ -123,7 +125,7 @@ func Apply(s *State, e *Event) (*State, error) {
 	}
 	next := *s
 	next.Seq = e.Seq
-	next.Members = maps.Clone(s.Members)
+	next.Members, next.servers = maps.Clone(s.Members), &servers{}
 	next.apply(e, change)
 	return &next, nil
 }
@@ -257,7 +259,7 @@ func applyCreate(e *Event) (*State, error) {
 	if e.ConversationID != event.ConversationID(e.Content) {
 		return nil, fmt.Errorf("apply create: %s is not the id of its create event", e.ConversationID)
 	}
-	s := &State{ID: e.ConversationID, Create: c, Name: c.Name, Seq: e.Seq, Created: e.HubTime, Members: map[id.User]Member{}}
+	s := &State{ID: e.ConversationID, Create: c, Name: c.Name, Seq: e.Seq, Created: e.HubTime, Members: map[id.User]Member{}, servers: &servers{}}
 	for _, u := range c.Members {
 		role := Simple
 		if c.Type != event.Direct && slices.Contains(c.Creators, u) {

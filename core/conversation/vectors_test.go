@@ -151,7 +151,7 @@ func (r *reader) compare(line string, e *conversation.Event, after *conversation
 	if err != nil || string(sub) != p.Submission {
 		r.t.Errorf("%s: submission %s, %v", line, sub, err)
 	}
-	entry, err := conversation.EntryOf(e, r.head.Hash, after)
+	entry, err := conversation.EntryOf(e, r.head.Hash, r.state.Term(), after)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -2,7 +2,11 @@
 
 package conversation
 
-import "fmt"
+import (
+	"fmt"
+
+	"parley.chat/protocol/event"
+)
 
 // Break is why an event does not continue a chain.
 type Break string
@@ -30,21 +34,29 @@ func Verify(e *Event, head Head, s *State) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	entry, err := EntryOf(e, head.Hash, after)
+	entry, err := EntryOf(e, head.Hash, s.Term(), after)
 	if err != nil {
 		return nil, fmt.Errorf("verify seq %d: %w", e.Seq, err)
 	}
+	if err := sealed(e, entry); err != nil {
+		return nil, err
+	}
+	return after, nil
+}
+
+// sealed checks that e has the place and the hash of the entry.
+func sealed(e *Event, entry event.Entry) error {
 	if entry.MessageID != e.MessageID {
-		return nil, BreakMessageID
+		return BreakMessageID
 	}
 	hash, err := entry.Hash(nil)
 	if err != nil {
-		return nil, fmt.Errorf("verify seq %d: %w", e.Seq, err)
+		return fmt.Errorf("verify seq %d: %w", e.Seq, err)
 	}
 	if hash != e.Hash {
-		return nil, BreakHash
+		return BreakHash
 	}
-	return after, nil
+	return nil
 }
 
 func follows(e *Event, head Head) error {
@@ -64,4 +76,34 @@ func follows(e *Event, head Head) error {
 		return BreakTime
 	}
 	return nil
+}
+
+// VerifyAt checks that the complete event e, which changed the state, is the entry that commits to the state s after it, given the
+// hash and the term it followed; what was before is believed to who signed it. It returns the state with its Seq. The error is a
+// Break.
+func VerifyAt(e *Event, prev event.Hash, term int64, s *State) (*State, error) {
+	next := *s
+	next.Seq, next.servers = e.Seq, &servers{}
+	for _, m := range s.Members {
+		if m.JoinedSeq > e.Seq || m.LeftSeq > e.Seq {
+			return nil, BreakSeq
+		}
+	}
+	if next.Created == 0 || next.Created > e.HubTime {
+		next.Created = e.HubTime
+	}
+	if e.Count < 0 || e.Count > e.Seq {
+		return nil, BreakCount
+	}
+	if term != s.Term() {
+		return nil, BreakHash
+	}
+	entry, err := EntryOf(e, prev, term, &next)
+	if err != nil {
+		return nil, fmt.Errorf("verify seq %d: %w", e.Seq, err)
+	}
+	if err := sealed(e, entry); err != nil {
+		return nil, err
+	}
+	return &next, nil
 }

@@ -26,8 +26,8 @@ type Signed struct {
 
 // Evidence makes the proof of an event that changes no state. prev is the hash of the entry before it.
 func Evidence(e *conversation.Event, prev event.Hash, by Signed) (rest.Evidence, error) {
-	content := contentHash(e)
-	entry, err := conversation.EntryOfHash(e, content, prev, nil)
+	content := e.Submission().ContentHash
+	entry, err := conversation.EntryOf(e, prev, 0, nil)
 	if err != nil {
 		return rest.Evidence{}, err
 	}
@@ -62,13 +62,6 @@ func Evidence(e *conversation.Event, prev event.Hash, by Signed) (rest.Evidence,
 		out.Salt, out.Content = b64(e.Salt[:]), string(e.Content)
 	}
 	return out, nil
-}
-
-func contentHash(e *conversation.Event) event.Hash {
-	if e.Content == nil {
-		return e.ContentHash
-	}
-	return event.ContentHash(e.Salt, e.Content)
 }
 
 func b64(raw []byte) string { return canonical.EncodeBase64(raw) }

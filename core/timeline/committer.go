@@ -171,7 +171,14 @@ func (g *group) decide(w *work, p *pending) *work {
 		w.prefs = append(w.prefs, p)
 		return w
 	}
+	if p.foreign != nil {
+		return g.follow(w, p)
+	}
 	if g.answerRepeat(p) {
+		return w
+	}
+	if hub := g.t.elsewhere(c.state, &p.cmd); hub != "" {
+		c.refuse(p, &ElsewhereError{Hub: hub})
 		return w
 	}
 	if p.cmd.Still != nil && !p.cmd.Still() {
@@ -231,6 +238,10 @@ func (p *pending) event() *conversation.Event {
 		TempID:         p.cmd.TempID,
 		Content:        p.cmd.Content,
 	}
+	if s := p.cmd.Signed; s != nil {
+		e.Salt, e.Expects = s.Salt, p.cmd.Expects
+		return e
+	}
 	_, _ = rand.Read(e.Salt[:]) // It never fails (Go 1.24).
 	return e
 }
@@ -285,20 +296,25 @@ func (w *work) add(p *pending, e *conversation.Event, after *conversation.State)
 	w.out = append(w.out, conversation.Committed{Event: e, State: after, Origin: p.cmd.Origin})
 	p.result = Result{Seq: e.Seq, MessageID: e.MessageID}
 	w.relate(p, e)
+	w.origin(p, e, before)
 	if after != before {
-		w.addState(e, before, after, p.cmd.Prefs)
+		w.addState(p, e, before, after)
 	}
 }
 
 // addState writes what the event changed: the conversation's row, members, and the index of their users.
-func (w *work) addState(e *conversation.Event, before, after *conversation.State, prefs map[id.User]*Prefs) {
+func (w *work) addState(p *pending, e *conversation.Event, before, after *conversation.State) {
 	info, _ := after.Info.Canonical() // The state's hash has it already.
 	row := StateRow{
 		Shard: e.Shard, Conv: e.Conv, ID: e.ConversationID, Info: info,
 		Name: after.Name, StateAt: after.Seq, Time: after.Created, Head: conversation.HeadAt(e),
 	}
-	if e.Type == frame.TypeCreate {
+	switch {
+	case e.Type == frame.TypeCreate:
 		row.Created = e.Content
+	case p.begin != nil:
+		row.Begins, row.Base = true, e.Seq
+		row.Created, _ = after.Create.Canonical() // It was read from that.
 	}
 	w.States = append(w.States, row)
 	w.addFollowers(e, before, after)
@@ -307,8 +323,10 @@ func (w *work) addState(e *conversation.Event, before, after *conversation.State
 		if ok && had == m {
 			continue
 		}
-		w.Members = append(w.Members, MemberRow{Shard: e.Shard, Conv: e.Conv, User: u, Member: m, ReadCount: e.Count, Prefs: prefs[u]})
-		if !ok || had.Membership != m.Membership {
+		w.Members = append(w.Members, MemberRow{
+			Shard: e.Shard, Conv: e.Conv, User: u, Member: m, Start: start(m, row.Base), ReadCount: e.Count, Prefs: p.cmd.Prefs[u],
+		})
+		if t := p.conv.shard.group.t; t.isOwn(u) && (!ok || had.Membership != m.Membership) {
 			w.Index = append(w.Index, IndexRow{User: u, Conversation: e.ConversationID, Membership: m.Membership, ChangedPos: e.Pos, ChangedAt: e.HubTime})
 		}
 	}

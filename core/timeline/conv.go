@@ -22,6 +22,7 @@ type conv struct {
 	// Builder: tentative, ahead of what is committed by two batches at most.
 	log       *position
 	num       int64
+	base      int64
 	state     *conversation.State
 	head      conversation.Head
 	window    *window
@@ -30,6 +31,8 @@ type conv struct {
 	relations relations
 
 	loadedAt int64 // hub time; later messages in slow mode are in sentAt
+
+	turn chan struct{} // guarded by shard.mu: held by who follows; nil until somebody does
 
 	// Committed: guarded by shard.mu.
 	view      View
@@ -72,6 +75,7 @@ type View struct {
 	Conv  int64
 	State *conversation.State
 	Head  conversation.Head
+	Base  int64               // from this seq on the log is held without a hole; 0 where this server was the hub from the start
 	Last  *conversation.Event // newest countable event, nil if none or not in memory
 	Mark  int64
 	// Hushed says that in this direct conversation nothing of the moment is told, and no pointer: there is a block, or a request
@@ -86,12 +90,14 @@ func newConv(sh *shard, c id.Conversation, l *Loaded, gen uint64) *conv {
 	if l == nil {
 		return out
 	}
-	out.num, out.state, out.head = l.Conv, l.State, l.Head
+	out.num, out.base, out.state, out.head = l.Conv, l.Base, l.State, l.Head
+	l.State.Complete()
+	out.seedSent(l)
 	for _, s := range l.Window {
 		out.window.add(s, t.now())
 	}
 	out.hotAt = out.window.lastHot
-	out.view.Conv, out.view.State, out.view.Head = l.Conv, l.State, l.Head
+	out.view.Conv, out.view.Base, out.view.State, out.view.Head = l.Conv, l.Base, l.State, l.Head
 	for u, p := range l.Pointers {
 		// What the log told after the last flush is in no row yet.
 		out.pointers[u] = &pointer{Pointer: p, dirty: l.Dirty, newPrefs: l.Dirty && p.Prefs != nil}
@@ -124,6 +130,9 @@ func (c *conv) commit(e *conversation.Event, s *conversation.State, prefs map[id
 }
 
 func (c *conv) remember(r Ref) {
+	if n := len(c.recent); n > 0 && c.recent[n-1].Seq+1 != r.Seq {
+		c.recent = nil // A replica began again: there is a hole.
+	}
 	if len(c.recent) >= 2*recentRefs {
 		c.recent = append(c.recent[:0:0], c.recent[recentRefs:]...)
 	}

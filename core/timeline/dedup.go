@@ -20,8 +20,8 @@ const dedupLife = 24 * time.Hour
 // queue, so that a lookup made before queueing cannot miss an event decided since.
 const hotWindow = 2 * queueSize
 
-// dedupKey names (device, tempId) within a conversation.
-func dedupKey(d id.Device, tempID string) int64 {
+// DedupKey names (device, tempId) of an own user within a conversation.
+func DedupKey(d id.Device, tempID string) int64 {
 	sum := sha256.Sum256([]byte(string(d) + "\n" + tempID))
 	return int64(binary.BigEndian.Uint64(sum[:8]))
 }

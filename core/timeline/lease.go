@@ -181,11 +181,11 @@ func (g *group) indexRows(ctx context.Context, l Lease, c id.Conversation, data 
 	}
 	var out []IndexRow
 	for u, m := range data.State.Members {
-		changed := m.JoinedSeq
+		changed := max(m.JoinedSeq, data.Base)
 		if m.LeftSeq >= 0 {
 			changed = m.LeftSeq
 		}
-		if e := bySeq[changed]; e != nil {
+		if e := bySeq[changed]; e != nil && g.t.isOwn(u) {
 			out = append(out, IndexRow{User: u, Conversation: c, Membership: m.Membership, ChangedPos: e.Pos, ChangedAt: e.HubTime})
 		}
 	}

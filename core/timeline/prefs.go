@@ -219,7 +219,7 @@ func (t *Timeline) queuePrefs(ctx context.Context, c id.Conversation, ch *prefsC
 	if err != nil {
 		return err
 	}
-	p := newPending(Command{ConversationID: c}, held, then)
+	p := t.newPending(Command{ConversationID: c}, held, then)
 	p.prefs = ch
 	if err := sh.group.enqueue(p); err != nil {
 		sh.release(held)

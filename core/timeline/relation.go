@@ -57,7 +57,7 @@ func (t *Timeline) findTarget(ctx context.Context, p *pending) error {
 		return away(err)
 	}
 	if found != nil && found.MessageID == m {
-		p.about = found
+		p.about, p.deleted = found, found.Content == nil
 	}
 	return nil
 }
@@ -71,9 +71,12 @@ func (r *relations) target(p *pending) *conversation.Target {
 	if a == nil {
 		return nil
 	}
+	if from, to, ok := p.conv.state.Visible(p.cmd.Sender, p.conv.head.Seq); !ok || a.Seq < from || a.Seq > to {
+		return nil // It was looked for by the state of before.
+	}
 	t := &conversation.Target{
 		Seq: a.Seq, Type: a.Type, Sender: a.Sender, Time: a.HubTime, ExpiresAt: a.ExpiresAt,
-		Erased: a.Content == nil, Emojis: a.Emojis, Own: a.Own,
+		Erased: p.deleted, Emojis: a.Emojis, Own: a.Own,
 	}
 	if a.Facts != nil {
 		t.Edits = a.Facts.Edits
@@ -161,11 +164,13 @@ func (w *work) relate(p *pending, e *conversation.Event) {
 	if len(p.cmd.Mentions) > 0 && e.Type == frame.TypeMessage {
 		w.Mentions = append(w.Mentions, MentionRow{Shard: e.Shard, Conv: e.Conv, Seq: e.Seq, Users: p.cmd.Mentions})
 	}
-	if p.about == nil || conversation.ChangesState(e.Type) {
+	target, ok := p.target()
+	if !ok || conversation.ChangesState(e.Type) {
 		return
 	}
-	target := p.about.Seq
-	p.conv.relations.note(p)
+	if p.about != nil {
+		p.conv.relations.note(p)
+	}
 	w.Relations = append(w.Relations, RelationRow{
 		Shard: e.Shard, Conv: e.Conv, Target: target, Seq: e.Seq, Type: e.Type, User: e.Sender, At: e.HubTime,
 		Emoji: p.cmd.Emoji, Action: p.cmd.Action,
@@ -175,16 +180,30 @@ func (w *work) relate(p *pending, e *conversation.Event) {
 		w.Mentions = append(w.Mentions, MentionRow{Shard: e.Shard, Conv: e.Conv, Seq: target, Users: p.cmd.Mentions, Replace: true})
 	case frame.TypeDelete:
 		w.Erase = append(w.Erase, EraseRow{Shard: e.Shard, Conv: e.Conv, Seq: target})
-		p.conv.window.erased(dedupKey(p.about.Device, p.about.TempID))
+		if p.about != nil {
+			p.conv.window.erased(p.conv.shard.group.t.key(p.about.Sender, p.about.Device, p.about.TempID))
+		}
 	}
+}
+
+// target is the seq of the message that the event is about, held or not.
+func (p *pending) target() (seq int64, ok bool) {
+	switch {
+	case p.about != nil:
+		return p.about.Seq, true
+	case p.cmd.Unheld && p.cmd.About != (id.Message{}):
+		return p.cmd.About.Seq(), true
+	}
+	return 0, false
 }
 
 // relate shows what e did in memory; the caller holds shard.mu.
 func (c *conv) relate(p *pending, e *conversation.Event) {
 	about := e.Seq
-	if p.about != nil && !conversation.ChangesState(e.Type) {
-		c.related++
-		about = p.about.Seq
+	if target, ok := p.target(); ok && !conversation.ChangesState(e.Type) {
+		if about = target; p.about != nil {
+			c.related++
+		}
 		if last := c.view.Last; last != nil && last.Seq == about {
 			c.view.Last = changed(last, e)
 		}

@@ -28,6 +28,20 @@ func (c *conv) sent(e *conversation.Event, s *conversation.State) {
 	}
 }
 
+// seedSent remembers who sent a message under slow mode among the newest entries, for those who did not give the order: they judge
+// by this alone.
+func (c *conv) seedSent(l *Loaded) {
+	if l.State.Info.SlowMode == 0 {
+		return
+	}
+	c.sentAt = map[id.User]int64{}
+	for i, r := range l.Recent {
+		if i > 0 && r.Seq > l.State.Seq && r.Count > l.Recent[i-1].Count {
+			c.sentAt[r.Sender] = r.Message.Time()
+		}
+	}
+}
+
 // findSent looks for the sender's last message or edit before what the builder remembers: in the recent entries, then in the log. If
 // it would have to read too far it takes the oldest entry it saw for the sender's: the member waits longer, not shorter.
 func (t *Timeline) findSent(ctx context.Context, p *pending) error {

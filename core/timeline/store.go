@@ -107,13 +107,14 @@ type Lease struct {
 // Loaded is a conversation as read from the store.
 type Loaded struct {
 	Conv     int64
+	Base     int64 // first seq from which on nothing is missing
 	State    *conversation.State
 	Head     conversation.Head
 	Last     *conversation.Event // newest countable event, nil if none
 	Mark     int64
 	Pointers map[id.User]Pointer
 	Window   []Seen // oldest first
-	Recent   []Ref  // oldest first, the newest few
+	Recent   []Ref  // oldest first, the newest few, without a hole
 	Dirty    bool   // the stored head is behind Head
 }
 
@@ -162,6 +163,8 @@ type Batch struct {
 
 	Relations []RelationRow // written after Events, in this order
 	Mentions  []MentionRow
+	Origins   []OriginRow
+	Settled   []SettledRow
 	Erase     []EraseRow // erased last
 }
 
@@ -229,15 +232,18 @@ type StateRow struct {
 	StateAt int64
 	Time    int64 // hub time of the create event
 	Head    conversation.Head
+	Begins  bool  // a replica begins, or begins again, at Base
+	Base    int64 // 0 to leave
 }
 
-// MemberRow is a membership to write; pointers start anew when a member joins.
+// MemberRow is a membership to write; pointers start anew, at Start, when a member joins.
 type MemberRow struct {
 	Shard id.Shard
 	Conv  int64
 	User  id.User
 	conversation.Member
-	ReadCount int64  // count at JoinedSeq, where the pointers start
+	Start     int64  // JoinedSeq, or later where the log is not held from there
+	ReadCount int64  // count at Start
 	Prefs     *Prefs // nil to leave
 }
 

@@ -30,7 +30,8 @@ type Out interface {
 type Options struct {
 	Store  Store
 	Out    Out
-	Node   string // id of this node in leases, stable across restarts
+	Node   string    // id of this node in leases, stable across restarts
+	Self   id.Server // this server: what has another hub is appended by Follow only. Empty: every conversation is this server's
 	Limits conversation.Limits
 	Meter  Meter // nil: nobody is limited
 	Log    *slog.Logger
@@ -140,6 +141,7 @@ type Command struct {
 	Origin     string     // session that sent it, "" if none
 	Unmetered  bool       // the server's own work, on which no user's limit falls
 	About      id.Message // the message that the event is about; it becomes Proposal.Target
+	Signed     *Signed    // of a submission of another server
 
 	Prefs map[id.User]*Prefs // of members who join by it
 	Still func() bool        // asked when it is decided; false is answered ErrOutdated. It does not block. May be nil.
@@ -155,7 +157,8 @@ type Result struct {
 
 // Append decides the command and commits its event. Refusals are faults; Unavailable means that the outcome is unknown or
 // nothing happened, and the same command may be sent again: its tempId makes it one event. So may one that was answered
-// Draining, to another node. A command without a tempId is a new event each time.
+// Draining, to another node. A command without a tempId is a new event each time. Where another server is the hub the answer is an
+// *ElsewhereError, unless the tempId is that of an event in the replica.
 func (t *Timeline) Append(ctx context.Context, cmd Command) (Result, error) {
 	for range 3 {
 		done := make(chan outcome, 1)
@@ -206,7 +209,7 @@ func (t *Timeline) begin(ctx context.Context, cmd Command, then func(Result, err
 	if err != nil {
 		return err
 	}
-	p := newPending(cmd, c, then)
+	p := t.newPending(cmd, c, then)
 	err = t.findHot(ctx, p)
 	if err == nil {
 		err = t.findSent(ctx, p)

@@ -128,6 +128,9 @@ func (g *group) reveal(w *work, fl *flush) {
 		sh := c.shard
 		sh.mu.Lock()
 		if c.log == sh.log {
+			if w.pending[i].begin != nil {
+				c.beginAt(out.Event, out.State, w.pending[i].cmd.Prefs)
+			}
 			c.commit(out.Event, out.State, w.pending[i].cmd.Prefs)
 			c.relate(w.pending[i], out.Event)
 			sh.expects(out.Event.ExpiresAt)

@@ -135,7 +135,7 @@ func groupsReload(t *testing.T, open Open) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(before.State, after.State); diff != "" {
+		if diff := cmp.Diff(before.State, after.State, Comparable); diff != "" {
 			t.Fatalf("the state differs after the restart (-before +after):\n%s", diff)
 		}
 		hash, err1 := before.State.Hash()

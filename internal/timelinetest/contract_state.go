@@ -55,7 +55,7 @@ func killed(t *testing.T, open Open) {
 	n.Kill()
 	n = Start(t, s, never)
 	for _, c := range convs {
-		if diff := cmp.Diff(before[c], look(n, c)); diff != "" {
+		if diff := cmp.Diff(before[c], look(n, c), Comparable); diff != "" {
 			t.Errorf("differs after the kill (-before +after):\n%s", diff)
 		}
 		Verify(t, s, c)

@@ -33,11 +33,13 @@ type indexKey struct {
 
 type memShard struct {
 	timeline.Lease
-	owner  string
-	until  time.Time
-	events []*timeline.Row       // in order of pos
-	notes  map[[2]int64]*memNote // by conv and seq of the message
-	convs  map[int64]*memConv
+	owner   string
+	until   time.Time
+	events  []*timeline.Row                 // in order of pos
+	notes   map[[2]int64]*memNote           // by conv and seq of the message
+	origins map[[2]int64]timeline.OriginRow // by conv and seq
+	waiting map[[2]int64]bool               // submissions, by conv and dedup key
+	convs   map[int64]*memConv
 }
 
 type memConv struct {
@@ -49,6 +51,7 @@ type memConv struct {
 	createdAt int64
 	head      conversation.Head
 	mark      int64
+	base      int64
 	members   map[id.User]*memMember
 }
 
@@ -62,7 +65,8 @@ func NewMem(groups ...[]id.Shard) *Mem {
 	m := &Mem{groups: groups, index: map[indexKey]timeline.IndexRow{}}
 	m.shards = make([]*memShard, len(slices.Concat(groups...)))
 	for n := range m.shards {
-		m.shards[n] = &memShard{Lease: timeline.Lease{Shard: id.Shard(n)}, convs: map[int64]*memConv{}, notes: map[[2]int64]*memNote{}}
+		m.shards[n] = &memShard{Lease: timeline.Lease{Shard: id.Shard(n)}, convs: map[int64]*memConv{}, notes: map[[2]int64]*memNote{},
+			origins: map[[2]int64]timeline.OriginRow{}, waiting: map[[2]int64]bool{}}
 	}
 	return m
 }
@@ -173,6 +177,12 @@ func (m *Mem) Commit(_ context.Context, b *timeline.Batch) error {
 	for _, r := range b.Mentions {
 		m.shards[r.Shard].note(r.Conv, r.Seq).mentions = r.Users
 	}
+	for _, r := range b.Origins {
+		m.shards[r.Shard].origins[[2]int64{r.Conv, r.Seq}] = r
+	}
+	for _, r := range b.Settled {
+		delete(m.shards[r.Shard].waiting, [2]int64{r.Conv, r.Dedup})
+	}
 	for _, r := range b.Erase {
 		m.shards[r.Shard].erase(r.Conv, r.Seq)
 	}
@@ -196,6 +206,7 @@ func (m *Mem) state(s timeline.StateRow) {
 		c = &memConv{id: s.ID, created: s.Created, members: map[id.User]*memMember{}}
 		sh.convs[s.Conv] = c
 	}
+	c.base = max(c.base, s.Base)
 	c.name, c.info, c.stateAt, c.createdAt, c.head = s.Name, s.Info, s.StateAt, s.Time, s.Head
 }
 
@@ -204,7 +215,7 @@ func (m *Mem) member(r timeline.MemberRow) {
 	have := members[r.User]
 	if have == nil || have.JoinedSeq != r.JoinedSeq {
 		before := have
-		have = &memMember{Pointer: timeline.Pointer{Delivered: r.JoinedSeq, Read: r.JoinedSeq, ReadCount: r.ReadCount}}
+		have = &memMember{Pointer: timeline.Pointer{Delivered: r.Start, Read: r.Start, ReadCount: r.ReadCount}}
 		if before != nil {
 			have.Prefs, have.PrefsMark = before.Prefs, before.PrefsMark
 		}
@@ -267,7 +278,7 @@ func (sh *memShard) load(num int64, mc *memConv, since int64) (*timeline.Loaded,
 	if st.Info, err = conversation.ParseInfo(mc.info); err != nil {
 		return nil, err
 	}
-	out := &timeline.Loaded{Conv: num, State: st, Head: mc.head, Mark: mc.mark, Pointers: map[id.User]timeline.Pointer{}}
+	out := &timeline.Loaded{Conv: num, Base: mc.base, State: st, Head: mc.head, Mark: mc.mark, Pointers: map[id.User]timeline.Pointer{}}
 	for u, m := range mc.members {
 		m.Mentioned = sh.mentioned(num, u)
 		st.Members[u], out.Pointers[u] = m.Member, m.Pointer
@@ -291,6 +302,9 @@ func take(out *timeline.Loaded, e *timeline.Row, since int64) {
 		out.Window = append(out.Window, timeline.Seen{
 			Key: e.Dedup, Content: timeline.Fingerprint(e.Type, e.Content), Seq: e.Seq, Message: e.MessageID, Hot: e.Hot,
 		})
+	}
+	if n := len(out.Recent); n > 0 && out.Recent[n-1].Seq+1 != e.Seq {
+		out.Recent = nil
 	}
 	out.Recent = append(out.Recent, timeline.Ref{Seq: e.Seq, Count: e.Count, Message: e.MessageID, Sender: e.Sender})
 	out.Recent = out.Recent[max(0, len(out.Recent)-64):]

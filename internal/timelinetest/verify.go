@@ -6,11 +6,16 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/id"
 )
+
+// Comparable leaves out of states what they only remember.
+var Comparable = cmpopts.IgnoreUnexported(conversation.State{})
 
 func sorted(users []id.User) []id.User {
 	out := slices.Clone(users)
@@ -54,7 +59,7 @@ func Verify(t testing.TB, s timeline.Store, c id.Conversation) []*conversation.E
 		if err != nil {
 			t.Fatal(err)
 		}
-		entry, err := conversation.EntryOf(e, hash, after)
+		entry, err := conversation.EntryOf(e, hash, st.Term(), after)
 		if err != nil {
 			t.Fatal(err)
 		}
