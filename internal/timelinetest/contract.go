@@ -46,6 +46,9 @@ func Contract(t *testing.T, open Open) {
 		"RequestsKnockAndWritingIsConsent":    requestsKnock,
 		"AllTheStateHoldsSurvivesARestart":    groupsReload,
 		"SlowModeHoldsAfterARestart":          slowMode,
+		"ReplicasBeginAndFollow":              followBegins,
+		"TamperedEntriesBreakTheChain":        followTampered,
+		"EntriesAgainstTheRulesAreRefused":    followRefused,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open) })
 	}

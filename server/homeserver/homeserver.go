@@ -142,7 +142,7 @@ func (h *Homeserver) assemble() {
 		h.channels = channel.New(channel.Options{Store: h.store, Owner: owner{h}, Shards: h.cfg.Database.Shards, Log: h.part("channel"), Clock: h.opt.Clock})
 		h.presence = ephemeral.New(ephemeral.Options{Out: h.fanout, Store: h.store, Rules: sights{h}, Log: h.part("presence")})
 		h.timeline = timeline.New(timeline.Options{
-			Store: h.store, Out: committed{out, h.channels}, Node: h.identity.node, Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
+			Store: h.store, Out: committed{out, h.channels}, Node: h.identity.node, Self: id.Server(h.cfg.ServerName), Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
 			Clock: h.opt.Clock, Fail: h.opt.Fail,
 		})
 	}
