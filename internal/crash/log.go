@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/jackc/pgx/v5"
 
 	"parley.chat/core/conversation"
@@ -192,10 +192,12 @@ func (l *logbook) checkLoaded(ctx context.Context, conn *pgx.Conn) error {
 		switch {
 		case err != nil:
 			l.problem("%s cannot be loaded: %v", c, err)
+			continue
 		case have.Dirty || have.Head != f.head:
 			l.problem("%s: the stored head is seq %d, the log's is seq %d", c, have.Head.Seq, f.head.Seq)
-		case !reflect.DeepEqual(have.State, f.state):
-			l.problem("%s: the stored state is not what the log says: -log +stored\n%s", c, cmp.Diff(f.state, have.State))
+		}
+		if diff := cmp.Diff(f.state, have.State, cmpopts.IgnoreUnexported(conversation.State{})); diff != "" {
+			l.problem("%s: the stored state is not what the log says: -log +stored\n%s", c, diff)
 		}
 	}
 	return nil
