@@ -82,6 +82,12 @@ func Judge(s *State, p Proposal) error {
 func decideUnheld(s *State, m Member, p Proposal) error {
 	switch p.Type {
 	case frame.TypeEdit:
+		if err := s.need(m, CanSend); err != nil {
+			return err
+		}
+		if err := decideWait(s, p); err != nil {
+			return err
+		}
 		return decideMentions(s, m, p)
 	case frame.TypeReaction:
 		p.Target = &Target{Own: map[string]bool{p.Emoji: p.Action == frame.ActionRemove}}
