@@ -64,7 +64,7 @@ func testCA(args []string, out io.Writer) error {
 		return err
 	}
 	if flags.NArg() == 0 {
-		return errors.New("test-ca needs names of servers: parley test-ca [-dir DIR] NAME...")
+		return errors.New("test-ca needs names of servers, as in: parley test-ca [-dir DIR] a.test b.test")
 	}
 	list, err := testca.Make(*dir, time.Now(), flags.Args()...)
 	for _, f := range list {
