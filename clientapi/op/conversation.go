@@ -76,34 +76,52 @@ func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConv
 		return out, false, err
 	}
 	conv := event.ConversationID(raw)
-	var undo func()
-	for {
-		if create.Type == event.Direct {
-			if _, err := o.Timeline.View(ctx, conv); err == nil {
-				if undo != nil {
-					undo()
-				}
-				if err := o.accept(ctx, c, conv); err != nil { // Who makes it wants it.
-					return out, true, err
-				}
-				out, err = o.Get(ctx, c, string(conv))
-				return out, true, err
-			}
+	if create.Type == event.Direct {
+		return o.createDirect(ctx, c, creation{conv, create, raw}, others[0])
+	}
+	if _, err := o.Created.take(ctx, o, c); err != nil {
+		return out, false, err
+	}
+	if _, err := o.append(ctx, c, conv, creation{conv, create, raw}.command()); err != nil {
+		return out, false, err
+	}
+	out, err = o.Get(ctx, c, string(conv))
+	return out, false, err
+}
+
+// creation is a create event with what follows from it.
+type creation struct {
+	id     id.Conversation
+	create event.Create
+	raw    []byte
+}
+
+func (n creation) command() timeline.Command {
+	return timeline.Command{Proposal: conversation.Proposal{Type: frame.TypeCreate, Create: n.create}, Content: n.raw}
+}
+
+// createDirect makes a direct conversation with other, or finds it: also where other makes it at the same time. What was found
+// does not count as made.
+func (o *Conversations) createDirect(ctx context.Context, c Caller, n creation, other id.User) (out frame.Conversation, existed bool, err error) {
+	undo := func() {}
+	for taken := false; ; taken = true {
+		if _, err := o.Timeline.View(ctx, n.id); err == nil {
+			undo()
+			out, err = o.found(ctx, c, n.id)
+			return out, true, err
 		}
-		if undo == nil {
+		if !taken {
 			if undo, err = o.Created.take(ctx, o, c); err != nil {
 				return out, false, err
 			}
 		}
-		cmd := timeline.Command{Proposal: conversation.Proposal{Type: frame.TypeCreate, Create: create}, Content: raw}
-		if create.Type == event.Direct {
-			if cmd.Prefs, cmd.Still, err = o.consent(ctx, c, others[0]); err != nil {
-				return out, false, err
-			}
+		cmd := n.command()
+		if cmd.Prefs, cmd.Still, err = o.consent(ctx, c, other); err != nil {
+			return out, false, err
 		}
-		_, err = o.append(ctx, c, conv, cmd)
+		_, err = o.append(ctx, c, n.id, cmd)
 		if err == nil {
-			out, err = o.Get(ctx, c, string(conv))
+			out, err = o.Get(ctx, c, string(n.id))
 			return out, false, err
 		}
 		// The other one of the pair was first; its event shows once it is committed, or was not made.
@@ -114,6 +132,14 @@ func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConv
 			return out, false, fault.Retry(fault.Unavailable, time.Second, "the server cannot do this now, try again").Because(err)
 		}
 	}
+}
+
+// found answers a direct conversation that exists already to who would make it, and so wants it.
+func (o *Conversations) found(ctx context.Context, c Caller, conv id.Conversation) (frame.Conversation, error) {
+	if err := o.accept(ctx, c, conv); err != nil {
+		return frame.Conversation{}, err
+	}
+	return o.Get(ctx, c, string(conv))
 }
 
 // pause waits a moment for a commit that is under way; false if ctx ended.

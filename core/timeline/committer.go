@@ -152,6 +152,14 @@ func (w *work) fail(err error) {
 	}
 }
 
+// begun is the batch that is being built, or a new one.
+func begun(w *work, gen uint64) *work {
+	if w == nil {
+		w = &work{gen: gen, touched: map[*shard]int64{}}
+	}
+	return w
+}
+
 // decide adds the event of p to the batch, or answers p at once.
 func (g *group) decide(w *work, p *pending) *work {
 	gen := g.gen.Load()
@@ -165,9 +173,7 @@ func (g *group) decide(w *work, p *pending) *work {
 		return w
 	}
 	if p.prefs != nil {
-		if w == nil {
-			w = &work{gen: gen, touched: map[*shard]int64{}}
-		}
+		w = begun(w, gen)
 		w.prefs = append(w.prefs, p)
 		return w
 	}
@@ -208,9 +214,7 @@ func (g *group) decide(w *work, p *pending) *work {
 		p.finish(Result{}, err)
 		return w
 	}
-	if w == nil {
-		w = &work{gen: gen, touched: map[*shard]int64{}}
-	}
+	w = begun(w, gen)
 	if p.about != nil && e.Type == frame.TypeEdit {
 		e.ExpiresAt = p.about.ExpiresAt
 	}
