@@ -28,7 +28,6 @@ type logbook struct {
 	folded   map[id.Conversation]*folded
 	messages map[string]*told
 	pointers map[pointer]int64
-	edits    map[string][]edited
 	problems []string
 }
 
@@ -43,7 +42,7 @@ type folded struct {
 
 func newLogbook() *logbook {
 	return &logbook{entries: map[string][]history.Entry{}, stays: map[string]map[id.User][]stay{}, folded: map[id.Conversation]*folded{}, messages: map[string]*told{},
-		pointers: map[pointer]int64{}, edits: map[string][]edited{}}
+		pointers: map[pointer]int64{}}
 }
 
 func (l *logbook) problem(format string, args ...any) {
@@ -98,7 +97,7 @@ func readLog(ctx context.Context, dsn string) (*logbook, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	l := newLogbook()
-	for _, step := range []func(context.Context, *pgx.Conn) error{awaitFlush, l.readEvents, l.checkReactions, l.checkShards, l.checkLoaded, l.checkIndex, l.readPointers, l.readEdits} {
+	for _, step := range []func(context.Context, *pgx.Conn) error{awaitFlush, l.readEvents, l.checkReactions, l.checkShards, l.checkLoaded, l.checkIndex, l.readPointers} {
 		if err := step(ctx, conn); err != nil {
 			return nil, fmt.Errorf("read the log back: %w", err)
 		}

@@ -365,7 +365,7 @@ func (r *run) judge(log *logbook) {
 		}
 	}
 	w.rec.Quiet("")
-	r.result.History, r.result.Log = log.forgive(w.rec.History(), readers), log.entries
+	r.result.History, r.result.Log = w.rec.History(), log.entries
 	r.result.Report = history.Check(r.result.History, log.entries)
 	r.result.Problems = append(r.result.Problems, log.problems...)
 	r.result.Problems = append(r.result.Problems, w.judgeTouched(log)...)
