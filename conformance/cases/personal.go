@@ -26,7 +26,7 @@ func personal() []*suite.Case {
 	a.add("RECEIPT-LIST", "receipts of a message count who was there", "RECEIPT-LIST-1", receiptList)
 	a.add("RECEIPT-HIDE", "who hides what was read neither shows nor sees it", "RECEIPT-HIDE-1 RECEIPT-HIDE-2 RECEIPT-HIDE-3", receiptHide, fresh)
 	a.add("BLOCK-LIST", "blocks are idempotent and answer alike for anybody", "BLOCK-PUT-1", blockList, fresh)
-	a.add("BLOCK-SILENT", "the blocker hears nothing, the blocked one notices nothing", "BLOCK-SEND-1 BLOCK-SILENT-1 BLOCK-PAGE-1 BLOCK-SIGNAL-1", blockSilent, fresh)
+	a.add("BLOCK-SILENT", "the blocker hears nothing, the blocked one notices nothing", "BLOCK-SEND-1 BLOCK-SILENT-1 BLOCK-LIVE-1 BLOCK-PAGE-1 BLOCK-SIGNAL-1", blockSilent, fresh)
 	a.add("BLOCK-SIGHT", "no way of reading shows what a blocked one did to messages", "BLOCK-SIGHT-1", sightBlocked, fresh)
 	a.add("BLOCK-POINTERS", "the blocker's pointers do not tell of the block", "BLOCK-SIGNAL-2", blockPointers, fresh)
 	a.add("BLOCK-GROUP", "groups of both go on, and new ones are refused", "BLOCK-GROUP-1 BLOCK-ADD-1", blockGroup, fresh)
@@ -233,6 +233,13 @@ func blockSilent(t *suite.T, a, b *actor) {
 		t.Expect(e.At("withheld").Text() == "blocked" && !e.At("content").Exists(), "after the unblock the blocker sees %v", e)
 	}
 	t.Expect(list[4].At("content").Text() == "after", "after the unblock %v", list[4])
+	l := a.online("")
+	for _, e := range list[3:5] {
+		must(t, k.reword(b, e.At("messageId").Text(), "a later edit"), "editing")
+		f := l.of("message_edited", k)
+		withheld := e.At("withheld").Exists()
+		t.Expect(f.Data.At("content").Exists() != withheld && f.Data.At("event", "content").Exists() != withheld, "the edit of a message withheld (%v) comes as %v", withheld, f.Data)
+	}
 }
 
 func blockGroup(t *suite.T, a, b *actor) {

@@ -14,6 +14,7 @@ type Committed struct {
 	Origin string // session that gets message_ack instead, "" if none
 
 	Withheld []id.User // members who do not get it; nil for nearly all events
+	Unseen   []id.User // members who are told of an edit without its content; nil for nearly all events
 	Knock    bool      // those are told that somebody asks for a conversation
 }
 

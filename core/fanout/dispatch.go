@@ -88,12 +88,12 @@ func (f *Fanout) event(ctx context.Context, c *Committed) {
 		f.skip(e.ConversationID, e.Seq, errNoState)
 		return
 	}
-	var later []id.User // joined after the message that was edited
+	var later []id.User // who do not see the message that was edited
 	for u, m := range c.State.Members {
 		if m.Membership != conversation.Joined || c.Withheld != nil && slices.Contains(c.Withheld, u) {
 			continue
 		}
-		if e.HiddenFrom(m.FromSeq) {
+		if e.HiddenFrom(m.FromSeq) || slices.Contains(c.Unseen, u) {
 			later = append(later, u)
 			continue
 		}

@@ -325,6 +325,18 @@ func (c *conv) withheld(e *conversation.Event, s *conversation.State, now int64)
 	return []id.User{peer}, knock
 }
 
+// unseen tells which member is told of an edit without its content, as the message was withheld. The caller holds shard.mu.
+func (c *conv) unseen(p *pending, s *conversation.State) []id.User {
+	if p.cmd.Type != frame.TypeEdit || p.about == nil || s.Type() != event.Direct {
+		return nil
+	}
+	peer := s.Peer(p.cmd.Sender)
+	if at := c.pointers[peer]; at == nil || !at.Prefs.Blocks(p.about.Seq) {
+		return nil
+	}
+	return []id.User{peer}
+}
+
 // knockPause is how long a request is not announced again, in milliseconds.
 const knockPause = 60_000
 

@@ -135,6 +135,7 @@ func (g *group) reveal(w *work, fl *flush) {
 			c.relate(w.pending[i], out.Event)
 			sh.expects(out.Event.ExpiresAt)
 			out.Withheld, out.Knock = c.withheld(out.Event, out.State, now)
+			out.Unseen = c.unseen(w.pending[i], out.State)
 			touch(sh.recency.byPos, &c.posAt, c)
 			sh.lease.Pos = out.Event.Pos
 			if w.Events[i].Hot {

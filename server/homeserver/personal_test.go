@@ -161,8 +161,10 @@ func TestBlock_KeepsOutWithoutASign(t *testing.T) {
 	check(t, alice.Pull(book))
 	live := alice.Socket(book.Clone())
 	alice.Do("PUT", "/users/me/blocks/"+bob.ID, nil, nil)
+	kept := ""
 	for i := range 3 {
-		if ack := bob.Post(conv, fmt.Sprint("kept out ", i)); ack.Status != "sent" {
+		ack := bob.Post(conv, fmt.Sprint("kept out ", i))
+		if kept = ack.MessageID; ack.Status != "sent" {
 			t.Errorf("bob is told %+v", ack)
 		}
 	}
@@ -196,6 +198,15 @@ func TestBlock_KeepsOutWithoutASign(t *testing.T) {
 	}
 	if c := alice.Get(conv); c.UnreadCount != 1 || c.LastMessage.Content != "after" {
 		t.Errorf("after the unblock %+v", c)
+	}
+	bob.Do("PATCH", "/conversations/"+conv+"/messages/"+kept, rest.EditMessage{Content: "an edit of what was kept out"}, nil)
+	bob.Do("PATCH", "/conversations/"+conv+"/messages/"+ack.MessageID, rest.EditMessage{Content: "after all"}, nil)
+	for _, want := range []string{"", "after all"} {
+		var edited frame.Edited
+		live.Expect(frame.MessageEdited, &edited)
+		if edited.Content != want || edited.Event == nil || edited.Event.Content != want || edited.Event.TargetMessageID == "" && want != "" {
+			t.Errorf("alice gets live %+v, want the content %q", edited, want)
+		}
 	}
 	check(t, alice.Pull(book))
 }
