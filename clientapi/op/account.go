@@ -13,7 +13,10 @@ import (
 )
 
 // Accounts holds the operations on accounts and devices. Make it with NewAccounts.
-type Accounts struct{ accounts *account.Accounts }
+type Accounts struct {
+	Lookups  *Lookups // nil: nobody is limited
+	accounts *account.Accounts
+}
 
 // NewAccounts makes the operations.
 func NewAccounts(a *account.Accounts) *Accounts { return &Accounts{accounts: a} }
@@ -21,7 +24,7 @@ func NewAccounts(a *account.Accounts) *Accounts { return &Accounts{accounts: a} 
 // Authenticate tells whose access token it is. Faults: unauthenticated, token_expired.
 func (a *Accounts) Authenticate(ctx context.Context, accessToken string) (Caller, error) {
 	c, err := a.accounts.Authenticate(ctx, accessToken)
-	return Caller(c), err
+	return Caller{User: c.User, Device: c.Device}, err
 }
 
 // Register makes an account and logs it in. Faults: invalid_field, registration_closed, registration_token_invalid,
@@ -75,7 +78,7 @@ func session(s account.Session, err error) (rest.Session, error) {
 
 // Logout ends the caller's device.
 func (a *Accounts) Logout(ctx context.Context, c Caller) error {
-	return a.accounts.Logout(ctx, account.Caller(c))
+	return a.accounts.Logout(ctx, c.account())
 }
 
 // Devices lists the caller's devices, oldest first.
@@ -102,12 +105,12 @@ func (a *Accounts) RemoveDevice(ctx context.Context, c Caller, deviceID string) 
 // ChangePassword sets a new password; other devices end unless the input keeps them. Faults: invalid_field,
 // wrong_credentials, rate_limited.
 func (a *Accounts) ChangePassword(ctx context.Context, c Caller, in rest.ChangePassword) error {
-	return a.accounts.ChangePassword(ctx, account.Caller(c), in.CurrentPassword, in.NewPassword, in.KeepDevices)
+	return a.accounts.ChangePassword(ctx, c.account(), in.CurrentPassword, in.NewPassword, in.KeepDevices)
 }
 
 // Deactivate ends the caller's account for good. Faults: invalid_field, wrong_credentials, rate_limited.
 func (a *Accounts) Deactivate(ctx context.Context, c Caller, in rest.Deactivate) error {
-	return a.accounts.Deactivate(ctx, account.Caller(c), in.Password)
+	return a.accounts.Deactivate(ctx, c.account(), in.Password)
 }
 
 // maxOrigin is more than any browser sends: a scheme, a host name and a port.
@@ -118,7 +121,7 @@ func (a *Accounts) Ticket(ctx context.Context, c Caller, origin string) (rest.Ti
 	if err := checkText("origin", origin, maxOrigin); err != nil {
 		return rest.Ticket{}, err
 	}
-	ticket, life, err := a.accounts.NewTicket(ctx, account.Caller(c), origin)
+	ticket, life, err := a.accounts.NewTicket(ctx, c.account(), origin)
 	if err != nil {
 		return rest.Ticket{}, err
 	}
@@ -128,5 +131,5 @@ func (a *Accounts) Ticket(ctx context.Context, c Caller, origin string) (rest.Ti
 // RedeemTicket takes a socket ticket. Faults: ticket_invalid.
 func (a *Accounts) RedeemTicket(ctx context.Context, ticket, origin string) (Caller, error) {
 	c, err := a.accounts.RedeemTicket(ctx, ticket, origin)
-	return Caller(c), err
+	return Caller{User: c.User, Device: c.Device}, err
 }

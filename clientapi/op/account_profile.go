@@ -32,12 +32,17 @@ func (a *Accounts) EditMe(ctx context.Context, c Caller, in rest.EditProfile) (r
 	return ownProfile(u, err)
 }
 
-// User returns the profile of any user, as others see it. Faults: invalid_field, unknown_user.
-func (a *Accounts) User(ctx context.Context, userID string) (rest.Profile, error) {
+// User returns the profile of any user, as others see it; whether there is one, that is a lookup. Faults: invalid_field,
+// unknown_user, rate_limited.
+func (a *Accounts) User(ctx context.Context, c Caller, userID string) (rest.Profile, error) {
 	user, err := id.ParseUser(userID)
 	if err != nil {
 		return rest.Profile{}, err
 	}
+	if _, err := a.Lookups.begin(c, 1); err != nil {
+		return rest.Profile{}, err
+	}
+	a.Lookups.note(c, 1)
 	u, err := a.accounts.Profile(ctx, user)
 	u.Phone = ""
 	return ownProfile(u, err)

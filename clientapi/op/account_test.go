@@ -94,7 +94,7 @@ func TestAccounts_IdsAreChecked(t *testing.T) {
 		wantInvalid(t, a.RemoveDevice(t.Context(), c, bad), "deviceId")
 	}
 	for _, bad := range []string{"", "alice", "alice@", "@localhost", "Alice@localhost", "alice@localhost@x"} {
-		_, err := a.User(t.Context(), bad)
+		_, err := a.User(t.Context(), op.Caller{}, bad)
 		wantInvalid(t, err, "userId")
 	}
 	_, err := a.Refresh(t.Context(), rest.Refresh{})
@@ -109,7 +109,7 @@ func TestAccounts_OthersDoNotSeeThePhoneNumber(t *testing.T) {
 	if err != nil || mine.PhoneNumber != number {
 		t.Fatalf("%+v, %v", mine, err)
 	}
-	seen, err := a.User(t.Context(), "alice@localhost")
+	seen, err := a.User(t.Context(), op.Caller{}, "alice@localhost")
 	mine.PhoneNumber = ""
 	if diff := cmp.Diff(mine, seen); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
@@ -168,7 +168,7 @@ func TestAccounts_ErrorsPassThrough(t *testing.T) {
 	if !errors.Is(err, errAway) || s != (rest.Session{}) {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if p, err := a.User(t.Context(), "alice@localhost"); !errors.Is(err, errAway) || p != (rest.Profile{}) {
+	if p, err := a.User(t.Context(), op.Caller{}, "alice@localhost"); !errors.Is(err, errAway) || p != (rest.Profile{}) {
 		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -16,7 +16,12 @@ import (
 
 // Ban keeps a user out, member or not. Faults: invalid_field, unknown_conversation, not_member, unknown_user,
 // insufficient_role, direct_fixed, limit_reached.
-func (o *Conversations) Ban(ctx context.Context, c Caller, conversationID, userID string) error {
+func (o *Conversations) Ban(ctx context.Context, c Caller, conversationID, userID string) (err error) {
+	done, err := o.Lookups.begin(c, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { done(err) }()
 	s, u, err := o.about(ctx, c, conversationID, conversation.CanBan, userID)
 	if err != nil {
 		return err

@@ -302,7 +302,12 @@ func (o *Conversations) Subscribers(ctx context.Context, c Caller, conversationI
 
 // AddSubscribers makes others subscribers, of a private channel too, and lifts their bans. Faults: invalid_field,
 // unknown_conversation, not_member, insufficient_role, unknown_user, cannot_add, quota_exceeded.
-func (o *Conversations) AddSubscribers(ctx context.Context, c Caller, conversationID string, in rest.AddSubscribers) (frame.Conversation, error) {
+func (o *Conversations) AddSubscribers(ctx context.Context, c Caller, conversationID string, in rest.AddSubscribers) (out frame.Conversation, err error) {
+	done, err := o.Lookups.begin(c, len(in.UserIDs))
+	if err != nil {
+		return out, err
+	}
+	defer func() { done(err) }()
 	v, err := o.governed(ctx, c, conversationID)
 	if err != nil {
 		return frame.Conversation{}, err
@@ -334,7 +339,12 @@ func (o *Conversations) AddSubscribers(ctx context.Context, c Caller, conversati
 
 // RemoveSubscriber ends somebody's subscription; with ban the channel does not exist for them until they are added again.
 // Members are removed as members. Faults: invalid_field, unknown_conversation, not_member, insufficient_role, unknown_user.
-func (o *Conversations) RemoveSubscriber(ctx context.Context, c Caller, conversationID, userID string, ban bool) error {
+func (o *Conversations) RemoveSubscriber(ctx context.Context, c Caller, conversationID, userID string, ban bool) (err error) {
+	done, err := o.Lookups.begin(c, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { done(err) }()
 	v, err := o.governed(ctx, c, conversationID)
 	if err != nil {
 		return err

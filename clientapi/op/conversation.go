@@ -50,6 +50,7 @@ type Conversations struct {
 	Server   id.Server
 	Limits   conversation.Limits
 	Created  *Creations // nil: nobody is limited
+	Lookups  *Lookups   // nil: nobody is limited
 	Signer   Signer
 	Log      *slog.Logger
 }
@@ -57,6 +58,11 @@ type Conversations struct {
 // Create makes a conversation, or finds the direct one there is: existed tells. Faults: invalid_field, unknown_user, group_full,
 // rate_limited.
 func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConversation) (out frame.Conversation, existed bool, err error) {
+	done, err := o.Lookups.begin(c, len(in.Members))
+	if err != nil {
+		return out, false, err
+	}
+	defer func() { done(err) }()
 	members, err := o.members(ctx, c, in.Members)
 	if err != nil {
 		return out, false, err
@@ -216,7 +222,7 @@ func parseUser(field, name string) (id.User, error) {
 	return u, nil
 }
 
-// exists answers unknown_user unless the user has an active account here.
+// exists answers unknown_user unless the user has an active account here. Operations that ask it have begun a lookup.
 func (o *Conversations) exists(ctx context.Context, u id.User) error {
 	ok, err := o.Users.Exists(ctx, u)
 	if err != nil {

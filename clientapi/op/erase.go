@@ -52,7 +52,7 @@ func (e *Eraser) Erase(ctx context.Context, c Caller, in rest.Erase) error {
 	if in.Messages != rest.EraseKeep && in.Messages != rest.EraseAll {
 		return fault.Invalid("messages", "must be keep or erase")
 	}
-	if err := e.accounts.Erase(ctx, account.Caller(c), in.Password, in.Messages == rest.EraseAll); err != nil {
+	if err := e.accounts.Erase(ctx, c.account(), in.Password, in.Messages == rest.EraseAll); err != nil {
 		return err
 	}
 	select {

@@ -64,7 +64,7 @@ Passwords and tokens are not in it; the server keeps only hashes of them.
 // Begin proves the password and reserves the export, of which one runs at a time for a user. The caller calls write to stream it
 // and, whether or not it did, end. Faults: invalid_field, wrong_credentials, rate_limited. spec: EXPORT-PROOF-1 EXPORT-ONE-1
 func (e *Export) Begin(ctx context.Context, c Caller, in rest.Deactivate) (write func(context.Context, io.Writer) error, end func(), err error) {
-	if err := e.accounts.Prove(ctx, account.Caller(c), in.Password); err != nil {
+	if err := e.accounts.Prove(ctx, c.account(), in.Password); err != nil {
 		return nil, nil, err
 	}
 	e.mu.Lock()

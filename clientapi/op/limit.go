@@ -5,13 +5,13 @@ package op
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"parley.chat/core/account"
 	"parley.chat/core/feed"
 	"parley.chat/core/limit"
 	"parley.chat/core/timeline"
+	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 )
 
@@ -122,6 +122,7 @@ func (o *Conversations) madeBy(ctx context.Context, u id.User, m feed.Membership
 // Lookups bounds the names that are looked up by one user and from one address. Make it with NewLookups; nil is no limit.
 type Lookups struct {
 	now     func() time.Time
+	since   int64 // when counting began: what was looked up before is not known
 	most    int
 	counter *limit.Counter
 }
@@ -131,34 +132,50 @@ func NewLookups(most int, now func() time.Time) *Lookups {
 	if now == nil {
 		now = time.Now
 	}
-	return &Lookups{now: now, most: most, counter: limit.NewCounter(limit.Rate{Count: most, Per: time.Minute}, 0)}
+	return &Lookups{now: now, since: now().UnixMilli(), most: most, counter: limit.NewCounter(limit.Rate{Count: most, Per: time.Minute}, 0)}
 }
 
-// Check answers rate_limited if the caller has looked up too much. spec: ABUSE-LOOKUP-1
-func (l *Lookups) Check(from netip.Addr, c Caller) error {
-	if l == nil {
-		return nil
+// begin starts an operation that may tell who exists, about n names; done counts all of them if its error says that one of them
+// does not. Faults: rate_limited. spec: ABUSE-LOOKUP-1
+func (l *Lookups) begin(c Caller, n int) (done func(error), err error) {
+	if l == nil || l.most <= 0 {
+		return func(error) {}, nil
 	}
-	for _, key := range lookupKeys(from, c) {
-		if wait := l.counter.Wait(key, 1, l.now().UnixMilli()); wait > 0 {
-			return limit.Refusal(wait, fmt.Sprintf("at most %d names are looked up a minute", l.most))
+	for _, key := range lookupKeys(c) {
+		now := l.now().UnixMilli()
+		l.recall(key, now)
+		if wait := l.counter.Wait(key, 1, now); wait > 0 {
+			return nil, limit.Refusal(wait, fmt.Sprintf("at most %d names are looked up a minute", l.most))
 		}
 	}
-	return nil
+	return func(err error) {
+		if fault.Is(err, fault.UnknownUser) {
+			l.note(c, max(1, n))
+		}
+	}, nil
 }
 
-// Note counts n names that were looked up.
-func (l *Lookups) Note(from netip.Addr, c Caller, n int) {
-	if l == nil {
+// recall takes half of the allowance for spent by whom nothing is known of in the first minute: a restart does not begin anew.
+// spec: ABUSE-LOOKUP-3
+func (l *Lookups) recall(key string, now int64) {
+	if now-l.since < time.Minute.Milliseconds() && l.counter.Begin(key) {
+		l.counter.Note(key, l.most/2, l.since)
+	}
+}
+
+// note counts n names that were looked up.
+func (l *Lookups) note(c Caller, n int) {
+	if l == nil || l.most <= 0 {
 		return
 	}
-	for _, key := range lookupKeys(from, c) {
+	for _, key := range lookupKeys(c) {
 		l.counter.Note(key, n, l.now().UnixMilli())
 	}
 }
 
 // lookupKeys are the user and the address. A loopback address is that of a proxy on this machine, which is everybody's.
-func lookupKeys(from netip.Addr, c Caller) []string {
+func lookupKeys(c Caller) []string {
+	from := c.From
 	keys := []string{"user " + string(c.User)}
 	if !from.IsValid() || from.IsLoopback() {
 		return keys

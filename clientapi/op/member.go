@@ -63,8 +63,13 @@ func member(v timeline.View, u id.User, p timeline.Pointer) rest.Member {
 }
 
 // AddMembers adds users to a group in one event. Faults: invalid_field, unknown_conversation, not_member, unknown_user,
-// already_member, group_full, insufficient_role, direct_fixed.
-func (o *Conversations) AddMembers(ctx context.Context, c Caller, conversationID string, in rest.AddMembers) (frame.Conversation, error) {
+// already_member, group_full, insufficient_role, direct_fixed, rate_limited.
+func (o *Conversations) AddMembers(ctx context.Context, c Caller, conversationID string, in rest.AddMembers) (out frame.Conversation, err error) {
+	done, err := o.Lookups.begin(c, len(in.UserIDs))
+	if err != nil {
+		return out, err
+	}
+	defer func() { done(err) }()
 	v, err := o.visible(ctx, c, conversationID)
 	if err != nil {
 		return frame.Conversation{}, err

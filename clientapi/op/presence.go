@@ -27,8 +27,8 @@ func (o *Presence) Connect(c Caller, sessionID string) *ephemeral.Connection {
 }
 
 // Update takes a client's presence frame: all of it or nothing. Faults: invalid_field, unknown_user, too_many_subscriptions,
-// unavailable. spec: PRES-STATE-1 PRES-WATCH-1
-func (o *Presence) Update(ctx context.Context, c *ephemeral.Connection, in frame.PresenceRequest) error {
+// rate_limited, unavailable. spec: PRES-STATE-1 PRES-WATCH-1
+func (o *Presence) Update(ctx context.Context, caller Caller, c *ephemeral.Connection, in frame.PresenceRequest) error {
 	if in.Status != "" {
 		if err := checkStatus(in.Status); err != nil {
 			return err
@@ -47,7 +47,13 @@ func (o *Presence) Update(ctx context.Context, c *ephemeral.Connection, in frame
 		say = func() { c.Set(in.Status != ephemeral.Offline) }
 	}
 	if len(on) > 0 {
-		return c.Watch(ctx, on, off, say)
+		done, err := o.Conversations.Lookups.begin(caller, len(on))
+		if err != nil {
+			return err
+		}
+		err = c.Watch(ctx, on, off, say)
+		done(err)
+		return err
 	}
 	c.Unwatch(off)
 	say()
@@ -83,7 +89,13 @@ func (o *Presence) Get(ctx context.Context, c Caller, userID string) (frame.Pres
 	if err != nil {
 		return frame.Presence{}, err
 	}
-	return o.Presence.Get(ctx, c.User, u)
+	done, err := o.Conversations.Lookups.begin(c, 1)
+	if err != nil {
+		return frame.Presence{}, err
+	}
+	out, err := o.Presence.Get(ctx, c.User, u)
+	done(err)
+	return out, err
 }
 
 // Set notes what a device without a socket says. Faults: invalid_field. spec: PRES-REST-2

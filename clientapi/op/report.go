@@ -46,7 +46,12 @@ type Moderation struct {
 
 // Report keeps a report with the proof of what is reported. Faults: invalid_field, unknown_conversation, unknown_message,
 // unknown_user, rate_limited.
-func (m *Moderation) Report(ctx context.Context, c Caller, in rest.CreateReport) (rest.Reported, error) {
+func (m *Moderation) Report(ctx context.Context, c Caller, in rest.CreateReport) (out rest.Reported, err error) {
+	done, err := m.Conversations.Lookups.begin(c, 1)
+	if err != nil {
+		return out, err
+	}
+	defer func() { done(err) }()
 	if err := checkReport(in); err != nil {
 		return rest.Reported{}, err
 	}

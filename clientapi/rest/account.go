@@ -40,8 +40,8 @@ func AccountRoutes(a *op.Accounts) []Route {
 		{Method: "POST", Path: "/api/v1/users/me/deactivate", Auth: true, Status: 204, Handle: Body(func(c *Call, in wire.Deactivate) (any, error) {
 			return nil, a.Deactivate(c.Context(), c.Caller, in)
 		})},
-		{Method: "GET", Path: "/api/v1/users/{userId}", Auth: true, Status: 200, Lookup: true, Handle: func(c *Call) (any, error) {
-			return a.User(c.Context(), c.Param("userId"))
+		{Method: "GET", Path: "/api/v1/users/{userId}", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
+			return a.User(c.Context(), c.Caller, c.Param("userId"))
 		}},
 		{Method: "POST", Path: "/api/v1/ws/ticket", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			return a.Ticket(c.Context(), c.Caller, c.Header("Origin"))

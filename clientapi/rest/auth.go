@@ -27,6 +27,7 @@ func (d *door) authenticate(rt Route, c *Call) error {
 	if err != nil {
 		return err
 	}
+	caller.From = c.Client
 	c.Caller, c.w.user = caller, caller.User
 	return nil
 }

@@ -25,12 +25,10 @@ func ChannelRoutes(o *op.Conversations) []Route {
 			}
 			return o.Subscribers(c.Context(), c.Caller, c.Param("conversationId"), cursor, banned, int(limit))
 		}},
-		{Method: "POST", Path: all, Auth: true, Status: 200, Lookup: true, Handle: Body(func(c *Call, in wire.AddSubscribers) (any, error) {
-			c.asked(max(1, len(in.UserIDs)))
+		{Method: "POST", Path: all, Auth: true, Status: 200, Handle: Body(func(c *Call, in wire.AddSubscribers) (any, error) {
 			return o.AddSubscribers(c.Context(), c.Caller, c.Param("conversationId"), in)
 		})},
-		{Method: "DELETE", Path: all + "/{userId}", Auth: true, Status: 204, Lookup: true, Handle: func(c *Call) (any, error) {
-			c.asked(1)
+		{Method: "DELETE", Path: all + "/{userId}", Auth: true, Status: 204, Handle: func(c *Call) (any, error) {
 			q := c.Query()
 			ban := q.Bool("ban")
 			if err := q.Err(); err != nil {

@@ -52,6 +52,7 @@ func FeedRoutes(f *feed.Feed, reg feed.Registry, door *session.Door, auth Authen
 			if err != nil {
 				return err
 			}
+			caller.From = c.Client
 			return door.Upgrade(caller, w, c.Request())
 		}},
 	}

@@ -19,8 +19,7 @@ func groupRoutes(o *op.Conversations) []Route {
 		{Method: "GET", Path: conversationPath + "/bans", Auth: true, Status: 200, Handle: paged(100, func(c *Call, cursor string, limit int) (any, error) {
 			return o.Bans(c.Context(), c.Caller, c.Param("conversationId"), cursor, limit)
 		})},
-		{Method: "PUT", Path: ban, Auth: true, Status: 204, Lookup: true, Handle: func(c *Call) (any, error) {
-			c.asked(1)
+		{Method: "PUT", Path: ban, Auth: true, Status: 204, Handle: func(c *Call) (any, error) {
 			return nil, o.Ban(c.Context(), c.Caller, c.Param("conversationId"), c.Param("userId"))
 		}},
 		{Method: "DELETE", Path: ban, Auth: true, Status: 204, Handle: func(c *Call) (any, error) {

@@ -11,8 +11,7 @@ import (
 func ModerationRoutes(m *op.Moderation) []Route {
 	const reports, users = "/api/v1/moderation/reports", "/api/v1/moderation/users/{userId}"
 	return []Route{
-		{Method: "POST", Path: "/api/v1/reports", Auth: true, Status: 201, Lookup: true, Handle: Body(func(c *Call, in wire.CreateReport) (any, error) {
-			c.asked(1)
+		{Method: "POST", Path: "/api/v1/reports", Auth: true, Status: 201, Handle: Body(func(c *Call, in wire.CreateReport) (any, error) {
 			return m.Report(c.Context(), c.Caller, in)
 		})},
 		{Method: "GET", Path: reports, Auth: true, Status: 200, Handle: func(c *Call) (any, error) {

@@ -13,8 +13,7 @@ func PresenceRoutes(o *op.Presence) []Route {
 		{Method: "POST", Path: "/api/v1/users/me/presence", Auth: true, Status: 204, Handle: Body(func(c *Call, in wire.SetPresence) (any, error) {
 			return nil, o.Set(c.Caller, in)
 		})},
-		{Method: "GET", Path: "/api/v1/users/{userId}/presence", Auth: true, Status: 200, Lookup: true, Handle: func(c *Call) (any, error) {
-			c.asked(1)
+		{Method: "GET", Path: "/api/v1/users/{userId}/presence", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			return o.Get(c.Context(), c.Caller, c.Param("userId"))
 		}},
 	}

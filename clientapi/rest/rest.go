@@ -26,7 +26,6 @@ type Config struct {
 	Log            *slog.Logger
 	Metrics        prometheus.Registerer // nil: nothing is measured
 	TrustedProxies []netip.Prefix        // peers whose X-Forwarded-For is believed
-	Lookups        *op.Lookups           // bounds routes that tell who exists; nil: nobody is limited
 	AtOnce         int                   // requests of one user under way, and of one address without a user; 0: no bound
 	Away           func(error) bool      // errors that mean unavailable instead of internal; may be nil
 }

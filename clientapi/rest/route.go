@@ -26,8 +26,6 @@ type Route struct {
 	Stream func(c *Call, w http.ResponseWriter) error
 	// Timeout ends the request's context; 0 means 30 s for Handle and none for Stream.
 	Timeout time.Duration
-	// Lookup marks routes that tell who exists.
-	Lookup bool
 	// Waits marks routes that a device keeps open: they are bounded by device.
 	Waits bool
 }
@@ -60,7 +58,6 @@ type Call struct {
 	r      *http.Request
 	w      *recorder
 	status int
-	names  int // users the request asked about
 	leave  func()
 }
 
@@ -127,9 +124,6 @@ func (d *door) run(rt Route, c *Call) (any, error) {
 	}
 	if rt.Stream != nil {
 		return nil, rt.Stream(c, c.w)
-	}
-	if rt.Lookup {
-		return d.lookup(rt, c)
 	}
 	return rt.Handle(c)
 }

@@ -36,7 +36,6 @@ const (
 type Door struct {
 	Conversations *op.Conversations
 	Presence      *op.Presence
-	Lookups       *op.Lookups // shared with the routes; nil: nobody is limited
 	Feed          *feed.Feed
 	Registry      feed.Registry
 	Origins       []string         // hosts allowed in Origin besides the own one

@@ -4,11 +4,9 @@ package session
 
 import (
 	"context"
-	"net/netip"
 
 	"parley.chat/clientapi/op"
 	"parley.chat/core/ephemeral"
-	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
 )
 
@@ -27,17 +25,7 @@ func (s *conn) onPresence(data []byte) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, frameTime)
 	defer cancel()
-	if len(in.Subscribe) == 0 {
-		return s.door.Presence.Update(ctx, s.moment(), in)
-	}
-	if err := s.door.Lookups.Check(netip.Addr{}, s.caller); err != nil {
-		return err
-	}
-	err := s.door.Presence.Update(ctx, s.moment(), in)
-	if fault.Is(err, fault.UnknownUser) {
-		s.door.Lookups.Note(netip.Addr{}, s.caller, len(in.Subscribe))
-	}
-	return err
+	return s.door.Presence.Update(ctx, s.caller, s.moment(), in)
 }
 
 func (s *conn) onTyping(data []byte) error {

@@ -145,7 +145,9 @@ func TestLimits_ANewcomerCreatesFewConversations(t *testing.T) {
 
 func TestLimits_LookingForNamesIsBounded(t *testing.T) {
 	t.Parallel()
-	srv := testenv.Start(t, limited(config.Limits{LookupsPerMinute: 10}))
+	clock := newClock()
+	srv := testenv.Start(t, testenv.Clock(clock.Now), limited(config.Limits{LookupsPerMinute: 10}))
+	clock.Add(time.Minute)
 	us := srv.Users(t, "alice", "bob", "carol")
 	alice, bob, carol := us[0], us[1], us[2]
 	conv := alice.Group("", bob)
@@ -161,20 +163,85 @@ func TestLimits_LookingForNamesIsBounded(t *testing.T) {
 	bob.Do("GET", "/users/"+alice.ID, nil, nil)
 }
 
-func TestLimits_AllWaysToAskWhoExistsShareOneAllowance(t *testing.T) {
+// TestLimits_EveryWayToAskWhoExistsCounts misses by one way until the allowance is spent, and is refused by all of them.
+func TestLimits_EveryWayToAskWhoExistsCounts(t *testing.T) {
 	t.Parallel()
-	srv := testenv.Start(t, limited(config.Limits{LookupsPerMinute: 3}))
+	clock := newClock()
+	srv := testenv.Start(t, testenv.Clock(clock.Now), limited(config.Limits{LookupsPerMinute: 3}),
+		testenv.Assemble(func(o *homeserver.Options) { o.AccessLife = 1000 * time.Hour }))
 	us := srv.Users(t, "alice", "bob")
 	alice, bob := us[0], us[1]
-	conv := alice.Group("", bob)
-	alice.Refused(fault.UnknownUser, "GET", "/users/nobody@localhost/presence", nil)
-	alice.Refused(fault.UnknownUser, "PUT", "/conversations/"+conv+"/bans/nobody@localhost", nil)
-	alice.Refused(fault.UnknownUser, "GET", "/users/nobody@localhost/presence", nil)
-	wantLimited(t, alice.Refused(fault.RateLimited, "PUT", "/conversations/"+conv+"/bans/nobody@localhost", nil), time.Minute)
-	alice.Refused(fault.RateLimited, "GET", "/users/nobody@localhost/presence", nil)
-	alice.Refused(fault.RateLimited, "DELETE", "/conversations/"+conv+"/subscribers/nobody@localhost?ban=true", nil)
-	alice.Refused(fault.RateLimited, "POST", "/conversations/"+conv+"/subscribers", rest.AddSubscribers{UserIDs: []string{"nobody@localhost"}})
+	group := "/conversations/" + alice.Group("", bob)
+	var channel frame.Conversation
+	alice.Do("POST", "/conversations", rest.CreateConversation{Type: "channel", Name: "news", Members: []string{}}, &channel)
+	news := "/conversations/" + channel.ConversationID
+	s := alice.Socket(nil)
+	const nobody = "nobody@localhost"
+	rested := func(method, path string, body any) func(fault.Code) {
+		return func(want fault.Code) { t.Helper(); alice.Refused(want, method, path, body) }
+	}
+	ways := map[string]func(fault.Code){
+		"createConversation": rested("POST", "/conversations", rest.CreateConversation{Type: "group", Members: []string{nobody}}),
+		"addMembers":         rested("POST", group+"/members", rest.AddMembers{UserIDs: []string{nobody}}),
+		"createReport":       rested("POST", "/reports", rest.CreateReport{UserID: nobody, Reason: rest.ReasonSpam}),
+		"ban":                rested("PUT", group+"/bans/"+nobody, nil),
+		"addSubscribers":     rested("POST", news+"/subscribers", rest.AddSubscribers{UserIDs: []string{nobody}}),
+		"removeSubscriber":   rested("DELETE", news+"/subscribers/"+nobody+"?ban=true", nil),
+		"getPresence":        rested("GET", "/users/"+nobody+"/presence", nil),
+		"getUser":            rested("GET", "/users/"+nobody, nil),
+		"presence": func(want fault.Code) {
+			t.Helper()
+			s.Send(frame.PresenceFrame, frame.PresenceRequest{Subscribe: []string{nobody}})
+			s.Refused(want)
+		},
+	}
+	for name, way := range ways {
+		clock.Add(time.Minute + 5*time.Second) // The window slides in steps.
+		for range 3 {
+			way(fault.UnknownUser)
+		}
+		for _, other := range ways {
+			other(fault.RateLimited)
+		}
+		if t.Failed() {
+			t.Fatalf("after %s", name)
+		}
+	}
+	s.Send(frame.PresenceFrame, frame.PresenceRequest{Heartbeat: true}) // This asks about nobody.
+	clock.Add(time.Minute + 5*time.Second)
+	var p frame.Presence
+	srv.Until("alice is online", func() bool {
+		alice.Do("GET", "/users/"+alice.ID+"/presence", nil, &p)
+		return p.Status == "online"
+	})
 	bob.Do("GET", "/users/"+alice.ID, nil, nil)
+}
+
+func TestLimits_LookupsBeginWithHalfAfterARestart(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	srv := testenv.Start(t, testenv.Clock(clock.Now), limited(config.Limits{LookupsPerMinute: 10}))
+	us := srv.Users(t, "alice", "bob")
+	look := func() (n int) {
+		for ; n < 20; n++ {
+			if f := us[0].Call("GET", "/users/"+us[1].ID, nil, nil); f != nil {
+				wantLimited(t, f, time.Minute)
+				return n
+			}
+		}
+		return n
+	}
+	if n := look(); n != 5 {
+		t.Errorf("%d lookups pass in the first minute, want 5", n)
+	}
+	clock.Add(time.Minute + 5*time.Second)
+	if n := look(); n != 10 {
+		t.Errorf("%d lookups pass in the second minute, want 10", n)
+	}
+	srv.Restart()
+	if n := look(); n != 5 {
+		t.Errorf("%d lookups pass after a restart, want 5", n)
+	}
 }
 
 func TestLimits_DiscoveryTellsThem(t *testing.T) {

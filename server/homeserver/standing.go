@@ -38,5 +38,5 @@ func (h *Homeserver) watchAccounts(ctx context.Context) error {
 
 // still tells whether a caller may act.
 func (h *Homeserver) still(ctx context.Context, c op.Caller) error {
-	return h.accounts.Stand(ctx, account.Caller(c))
+	return h.accounts.Stand(ctx, account.Caller{User: c.User, Device: c.Device})
 }
