@@ -119,6 +119,48 @@ func (o *Conversations) madeBy(ctx context.Context, u id.User, m feed.Membership
 	return events[0].HubTime, nil
 }
 
+// Requests bounds what one user asks in all, over REST and apart from that on sockets. Make it with NewRequests; nil is no limit.
+type Requests struct {
+	now         func() time.Time
+	most        int
+	rest, frame *limit.Counter
+}
+
+// requestsOver is the time over which requests are counted: so long a burst may be saved up for.
+const requestsOver = 6 * time.Second
+
+// NewRequests makes the limit of a second, 0 for none. now nil is time.Now.
+func NewRequests(perSecond int, now func() time.Time) *Requests {
+	if now == nil {
+		now = time.Now
+	}
+	r := limit.Rate{Count: perSecond * int(requestsOver/time.Second), Per: requestsOver}
+	return &Requests{now: now, most: perSecond, rest: limit.NewCounter(r, 0), frame: limit.NewCounter(r, 0)}
+}
+
+// Request spends one request over REST. Faults: rate_limited. spec: ABUSE-REQUEST-1
+func (l *Requests) Request(c Caller) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(l.rest, c)
+}
+
+// Frame spends one frame of a socket. Faults: rate_limited. spec: ABUSE-REQUEST-1
+func (l *Requests) Frame(c Caller) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(l.frame, c)
+}
+
+func (l *Requests) take(counter *limit.Counter, c Caller) error {
+	if wait := counter.Take(string(c.User), 1, l.now().UnixMilli()); wait > 0 {
+		return limit.Refusal(wait, fmt.Sprintf("at most %d requests a second", l.most))
+	}
+	return nil
+}
+
 // Lookups bounds the names that are looked up by one user and from one address. Make it with NewLookups; nil is no limit.
 type Lookups struct {
 	now     func() time.Time

@@ -26,6 +26,7 @@ type Config struct {
 	Log            *slog.Logger
 	Metrics        prometheus.Registerer // nil: nothing is measured
 	TrustedProxies []netip.Prefix        // peers whose X-Forwarded-For is believed
+	Requests       *op.Requests          // bounds what one user asks in all; nil: nobody is limited
 	AtOnce         int                   // requests of one user under way, and of one address without a user; 0: no bound
 	Away           func(error) bool      // errors that mean unavailable instead of internal; may be nil
 }

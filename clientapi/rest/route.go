@@ -118,6 +118,11 @@ func (d *door) run(rt Route, c *Call) (any, error) {
 	if err := d.authenticate(rt, c); err != nil {
 		return nil, err
 	}
+	if rt.Auth {
+		if err := d.Requests.Request(c.Caller); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	if c.leave, err = d.occupy(rt, c); err != nil {
 		return nil, err

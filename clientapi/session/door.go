@@ -36,6 +36,7 @@ const (
 type Door struct {
 	Conversations *op.Conversations
 	Presence      *op.Presence
+	Requests      *op.Requests // shared with the routes; nil: nobody is limited
 	Feed          *feed.Feed
 	Registry      feed.Registry
 	Origins       []string         // hosts allowed in Origin besides the own one

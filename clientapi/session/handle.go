@@ -36,7 +36,11 @@ var handlers = map[string]func(*conn, []byte) error{
 // handle serves a frame. With a fault it returns the data, as far as that could be read.
 func (s *conn) handle(raw []byte) ([]byte, error) {
 	var e envelope
-	if err := op.Decode(raw, &e); err != nil {
+	err := op.Decode(raw, &e)
+	if slow := s.door.Requests.Frame(s.caller); slow != nil {
+		return e.Data, slow
+	}
+	if err != nil {
 		return e.Data, err
 	}
 	h, ok := handlers[e.Type]

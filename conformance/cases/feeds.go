@@ -123,6 +123,7 @@ func flip(s string) string {
 
 func feed() []*suite.Case {
 	a := &area{profile: syncs}
+	a.add("WAITS-DEVICE", "a device keeps ten polls open, and not one more", "REST-RATE-3", waitsDevice, fresh)
 	a.add("SYNC-MOVED", "an answer holds what moved: conversations, events in order, receipts", "SYNC-ANSWER-1 SYNC-ANSWER-2 SYNC-ANSWER-3", syncMoved)
 	a.add("SYNC-VIEW", "a conversation in an answer is as the reader sees it", "SYNC-ANSWER-1", syncView)
 	a.add("SYNC-FIRST", "without a cursor every conversation comes, with its newest event", "SYNC-FIRST-1 SYNC-ANSWER-4 SYNC-PAGE-1", syncFirst, fresh)
@@ -456,4 +457,34 @@ func sseLive(t *suite.T, a, b *actor) {
 		}
 	}
 	wantSeqs(t, have, 3, n)
+}
+
+// pollsOpen is how many long polls and event streams one device may have open.
+const pollsOpen = 10
+
+func waitsDevice(t *suite.T, a *actor) {
+	cursor, other := a.cursorOf(), a.other()
+	open := get("/sync?timeout=20000&cursor=" + cursor)
+	open.Token = a.session.Access
+	answers := make(chan *client.Response, pollsOpen)
+	for range pollsOpen {
+		go func() {
+			res, err := t.Env.Server.Do(t.Context(), t.Rec, a.who, open)
+			if err != nil {
+				res = nil
+			}
+			answers <- res
+		}()
+	}
+	t.Pause(3 * time.Second) // So that they are open before one more is.
+	t.Eventually(10*time.Second, "one more poll is refused", func() bool {
+		return a.once(get("/sync?timeout=100&cursor="+cursor)).Code() == "rate_limited"
+	})
+	must(t, other.once(get("/sync?timeout=100&cursor="+cursor)), "a poll of another device")
+	a.ok(http.StatusOK, put("/users/me/data/k"+a.temp(), object{"value": 1})) // Ends the polls.
+	for range pollsOpen {
+		res := <-answers
+		t.Expect(res != nil, "one of %d polls at a time gets no answer", pollsOpen)
+		must(t, res, "one of the polls at a time")
+	}
 }

@@ -4,6 +4,7 @@ package cases
 
 import (
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"parley.chat/conformance/client"
@@ -16,7 +17,65 @@ func rates() []*suite.Case {
 	a.add("RATE-GROUP", "a member sends so many messages a minute to a group", "ABUSE-RATE-1 ABUSE-RATE-6", rateGroup, fresh, slow(3*time.Minute))
 	a.add("RATE-NEWCOMER", "a new account creates few conversations", "ABUSE-NEWCOMER-1 ABUSE-NEWCOMER-2", rateNewcomer, fresh, slow(3*time.Minute))
 	a.add("RATE-LOOKUP", "names cannot be looked up without end", "ABUSE-LOOKUP-1 ABUSE-LOOKUP-2", rateLookup, fresh, last, slow(3*time.Minute))
+	a.add("RATE-BURST", "requests within the rate pass, also all at once", "ABUSE-REQUEST-2", rateBurst, fresh)
+	a.add("RATE-REQUESTS", "requests of one user are bounded", "ABUSE-REQUEST-1", rateRequests, fresh, should)
 	return a.list
+}
+
+// burst sends requests of the actor, some at a time, and counts those that are refused for their number.
+func (a *actor) burst(n int64) (refused int64) {
+	var count atomic.Int64
+	const atOnce = 8
+	work := make([]func() error, atOnce)
+	for i := range work {
+		work[i] = func() error {
+			for range (n - int64(i) + atOnce - 1) / atOnce {
+				in := get("/users/me")
+				in.Token = a.session.Access
+				res, err := a.t.Env.Server.Do(a.t.Context(), a.t.Rec, a.who, in)
+				if err != nil {
+					return err
+				}
+				if res.Code() == "rate_limited" {
+					count.Add(1)
+				}
+			}
+			return nil
+		}
+	}
+	together(a.t, work...)
+	return count.Load()
+}
+
+// perSix is what passes in six seconds.
+func perSix(t *suite.T) int64 {
+	n := 6 * rate(t, "requestsPerSecond")
+	if n > mostTried {
+		t.Impossible("%d requests pass at once here: a case tries %d", n, mostTried)
+	}
+	return n
+}
+
+func rateBurst(t *suite.T, a *actor) {
+	most := perSix(t)
+	t.Pause(7 * time.Second) // The account was registered just now.
+	refused := a.burst(most)
+	t.Expect(refused == 0, "%d of %d requests are refused", refused, most)
+}
+
+func rateRequests(t *suite.T, a *actor) {
+	most := perSix(t)
+	begin := time.Now()
+	refused := a.burst(2*most + 8)
+	if took := time.Since(begin); refused == 0 && took > 6*time.Second {
+		t.Impossible("%d requests took %v: too slow to meet the rate", 2*most+8, took)
+	}
+	t.Expect(refused > 0, "%d requests pass at once, the rate is %d in six seconds", 2*most+8, most)
+	res := a.once(get("/users/me"))
+	if res.Status == http.StatusTooManyRequests {
+		wait(t, res, 7*time.Second)
+		must(t, a.once(get("/users/me")), "a request after retryAfterMs")
+	}
 }
 
 // mostTried is how far a case goes to meet a limit.

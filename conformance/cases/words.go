@@ -29,6 +29,7 @@ func words() []*suite.Case {
 	a.add("WORDS-COMPARED", "case, accents and forms do not matter", "SEARCH-WORD-1", wordsCompared)
 	a.add("WORDS-SPACELESS", "letters of scripts without spaces stand together", "SEARCH-WORD-2", wordsSpaceless)
 	b := &area{profile: abuse, feature: "search"}
+	b.add("SEARCH-TWO", "two searches of one user go on at a time", "SEARCH-RATE-2", searchTwo, fresh)
 	b.add("RATE-SEARCH", "searches are bounded", "SEARCH-RATE-1", rateSearch, fresh, slow(3*time.Minute))
 	return append(a.list, b.list...)
 }
@@ -212,4 +213,20 @@ func rateSearch(t *suite.T, a, b *actor) {
 	t.Expect(n == most, "%d searches pass, the rate is %d", n, most)
 	t.Expect(res.At("retryAfterMs").Int() > 0, "retryAfterMs is %v", res.At("retryAfterMs"))
 	must(t, b.once(get("/search?limit=1")), "the search of another")
+}
+
+func searchTwo(t *suite.T, a, b *actor) {
+	a.direct(b).sendN(a, 5)
+	for range 3 {
+		search := func() error {
+			in := get("/search?limit=1")
+			in.Token = a.session.Access
+			res, err := t.Env.Server.Do(t.Context(), t.Rec, a.who, in)
+			if err == nil && res.Status != http.StatusOK {
+				err = fmt.Errorf("one of two searches at a time is answered %d %s", res.Status, res.Code())
+			}
+			return err
+		}
+		together(t, search, search)
+	}
 }

@@ -73,6 +73,7 @@ type Limits struct {
 	ReportsPerDay          int `yaml:"reportsPerDay" doc:"Reports that one user may make in a day; 0 for no limit."`
 	LookupsPerMinute       int `yaml:"lookupsPerMinute" doc:"Names that may be looked up in a minute by one user and from one address; 0 for no limit."`
 	SearchesPerMinute      int `yaml:"searchesPerMinute" doc:"Pages of searches that one user may ask for in a minute; 0 for no limit."`
+	RequestsPerSecond      int `yaml:"requestsPerSecond" doc:"Requests, and frames of sockets, that one user may send in a second, counted over six; 0 for no limit."`
 	RequestsAtOnce         int `yaml:"requestsAtOnce" doc:"Requests of one user, and of one address without a user, that may be under way at a time; 0 for no limit."`
 }
 
@@ -131,7 +132,7 @@ func Default() Config {
 		Moderation: Moderation{ReportDays: 90},
 		Limits: Limits{
 			MessagesPerMinute: 200, GroupMessagesPerMinute: 30, NewcomerConversations: 10, ConversationsPerDay: 500, LookupsPerMinute: 120,
-			ReportsPerDay: 20, SearchesPerMinute: 30, RequestsAtOnce: 32,
+			ReportsPerDay: 20, SearchesPerMinute: 30, RequestsPerSecond: 50, RequestsAtOnce: 32,
 		},
 		Federation: Federation{RequestsPerMinute: 3000, MegabytesPerMin: 256, UnknownPerMinute: 60},
 		Log:        Log{Level: "info", Format: "text"},

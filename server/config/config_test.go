@@ -93,7 +93,7 @@ database:
 registration: {mode: open, allowOpen: true, tokensFile: %[2]q}
 trustedProxies: 127.0.0.1, 10.0.0.0/8
 groups: {maxMembers: 1024}
-limits: {messagesPerMinute: 1, groupMessagesPerMinute: 2, newcomerConversations: 3, conversationsPerDay: 4, lookupsPerMinute: 5, reportsPerDay: 6, searchesPerMinute: 7, requestsAtOnce: 8}
+limits: {messagesPerMinute: 1, groupMessagesPerMinute: 2, newcomerConversations: 3, conversationsPerDay: 4, lookupsPerMinute: 5, reportsPerDay: 6, searchesPerMinute: 7, requestsPerSecond: 9, requestsAtOnce: 8}
 moderation: {reportDays: 7}
 log: {level: debug, format: json}
 metrics: {listen: ":9090"}
@@ -109,7 +109,7 @@ federation: {enabled: true, address: "fed.example.org:8448", allow: "a.example, 
 			{DSN: "postgres://a", Shards: Range{0, 6}}, {DSN: "postgres://b", DSNFile: dsn, Shards: Range{7, 7}},
 		}},
 		Registration: Registration{Mode: ModeOpen, AllowOpen: true, TokensFile: tokens},
-		Limits:       Limits{1, 2, 3, 4, 6, 5, 7, 8},
+		Limits:       Limits{1, 2, 3, 4, 6, 5, 7, 9, 8},
 		Moderation:   Moderation{ReportDays: 7},
 		TLS:          TLS{Cert: dsn, Key: tokens},
 		Federation: Federation{

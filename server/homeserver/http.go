@@ -40,10 +40,11 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	conversations.Created = h.creations()
 	presence := &op.Presence{Presence: h.presence, Conversations: conversations}
 	conversations.Searches = h.searches()
+	requests := op.NewRequests(h.cfg.Limits.RequestsPerSecond, h.now)
 	live := audience{h.fanout, h.channels}
 	conversations.Lookups = h.lookups() // One allowance for all ways to ask who exists.
 	accounts.Lookups = conversations.Lookups
-	h.door = &session.Door{Conversations: conversations, Presence: presence, Feed: h.feed, Registry: live, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: h.still, Log: h.part("session")}
+	h.door = &session.Door{Conversations: conversations, Presence: presence, Requests: requests, Feed: h.feed, Registry: live, Origins: []string{strings.TrimSuffix(h.cfg.PublicURL, "/")}, Away: store.IsAway, Still: h.still, Log: h.part("session")}
 	h.polls = newPolls(live)
 	routes := rest.AccountRoutes(accounts)
 	routes = append(routes, rest.ConversationRoutes(conversations)...)
@@ -58,7 +59,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		accounts.Export, conversations.ExportPersonal, moderation.Export, conversations.Export))...)
 	routes = append(routes, rest.FeedRoutes(h.feed, h.polls, h.door, accounts, accounts)...)
 	api := rest.New(rest.Config{Auth: accounts, Routes: routes, Log: h.part("rest"), Metrics: h.metrics, Away: store.IsAway,
-		AtOnce: h.cfg.Limits.RequestsAtOnce, TrustedProxies: h.proxies(),
+		Requests: requests, AtOnce: h.cfg.Limits.RequestsAtOnce, TrustedProxies: h.proxies(),
 	})
 
 	mux := http.NewServeMux()

@@ -50,6 +50,6 @@ func (h *Homeserver) limits() map[string]int64 {
 		"messagesPerMinute": int64(l.MessagesPerMinute), "groupMessagesPerMinute": int64(l.GroupMessagesPerMinute),
 		"newcomerConversations": int64(l.NewcomerConversations), "conversationsPerDay": int64(l.ConversationsPerDay),
 		"lookupsPerMinute": int64(l.LookupsPerMinute), "reportsPerDay": int64(l.ReportsPerDay),
-		"searchesPerMinute": int64(l.SearchesPerMinute),
+		"searchesPerMinute": int64(l.SearchesPerMinute), "requestsPerSecond": int64(l.RequestsPerSecond),
 	}
 }

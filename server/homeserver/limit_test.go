@@ -260,3 +260,39 @@ func TestLimits_DiscoveryTellsThem(t *testing.T) {
 		}
 	}
 }
+
+func TestLimits_AUserAsksSoMuchInASecondAndSendsAsManyFrames(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	srv := testenv.Start(t, testenv.Clock(clock.Now), limited(config.Limits{RequestsPerSecond: 2}))
+	us := srv.Users(t, "alice", "bob")
+	alice, bob := us[0], us[1]
+	conv, s := alice.Direct(bob), alice.Socket(nil)
+	clock.Add(10 * time.Second)
+	ask := func() (n int, f *fault.Error) {
+		for ; n < 20 && f == nil; n++ {
+			f = alice.Call("GET", "/users/me", nil, nil)
+		}
+		return n, f
+	}
+	n, f := ask()
+	if wantLimited(t, f, 7*time.Second); n != 13 {
+		t.Errorf("the request %d is refused, want the 13th", n)
+	}
+	bob.Do("GET", "/users/me", nil, nil)
+	for range 12 {
+		s.Send("nonsense", struct{}{}) // Frames without a meaning count too.
+		s.Refused(fault.UnknownType)
+	}
+	text := testenv.Text(conv, "x")
+	s.Send(frame.SendMessage, text)
+	if e := s.Refused(fault.RateLimited); e.TempID != text.TempID || e.RetryAfterMs <= 0 {
+		t.Errorf("the socket answers %+v", e)
+	}
+	clock.Add(f.RetryAfter)
+	if n, f := ask(); n != 13 {
+		t.Errorf("after retryAfterMs the request %d is refused: %v", n, f)
+	}
+	s.Send(frame.SendMessage, text)
+	s.Ack(text.TempID)
+}
