@@ -38,10 +38,23 @@ func (c *Client) Conversations(ctx context.Context, cursor string, limit int) (r
 
 // AllConversations returns all pages of Conversations as one list.
 func (c *Client) AllConversations(ctx context.Context) ([]frame.Conversation, error) {
+	return allConversations(func(cursor string) (rest.Conversations, error) { return c.Conversations(ctx, cursor, 0) })
+}
+
+// HiddenConversations returns those that Conversations leaves out: requests that were declined, and what somebody blocked made.
+func (c *Client) HiddenConversations(ctx context.Context) ([]frame.Conversation, error) {
+	return allConversations(func(cursor string) (rest.Conversations, error) {
+		var out rest.Conversations
+		err := c.call(ctx, http.MethodGet, "/api/v1/conversations?hidden=true&cursor="+url.QueryEscape(cursor), nil, &out)
+		return out, err
+	})
+}
+
+func allConversations(read func(cursor string) (rest.Conversations, error)) ([]frame.Conversation, error) {
 	var all []frame.Conversation
 	cursor := ""
 	for {
-		page, err := c.Conversations(ctx, cursor, 0)
+		page, err := read(cursor)
 		if err != nil {
 			return nil, err
 		}

@@ -233,7 +233,7 @@ func (o *Conversations) exportDatum(ctx context.Context, c Caller, key string, t
 // Export is the part of conversations: each with everything in it that the user may read.
 func (o *Conversations) Export(ctx context.Context, c Caller, to Archive) error {
 	for cursor, more := "", true; more; {
-		page, err := o.List(ctx, c, cursor, exportPage)
+		page, err := o.List(ctx, c, cursor, false, exportPage)
 		if err != nil {
 			return err
 		}

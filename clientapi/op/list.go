@@ -29,9 +29,9 @@ func (a listed) compare(b listed) int {
 	return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(a.id, b.id))
 }
 
-// List answers a page of the caller's conversations, past ones too, newest first. The cursor names the last one of the page
+// List answers a page of the caller's conversations, past ones too, newest first: those that are hidden, or all others. The cursor names the last one of the page
 // before, so that pages do not shift while conversations move. Faults: invalid_cursor, unavailable.
-func (o *Conversations) List(ctx context.Context, c Caller, cursor string, limit int) (rest.Conversations, error) {
+func (o *Conversations) List(ctx context.Context, c Caller, cursor string, hidden bool, limit int) (rest.Conversations, error) {
 	out := rest.Conversations{Conversations: []frame.Conversation{}}
 	after, err := parseListCursor(cursor)
 	if err != nil {
@@ -56,7 +56,7 @@ func (o *Conversations) List(ctx context.Context, c Caller, cursor string, limit
 		if err != nil {
 			return out, err
 		}
-		if one.IsHidden {
+		if one.IsHidden != hidden {
 			continue
 		}
 		out.Conversations = append(out.Conversations, one)

@@ -29,11 +29,11 @@ func ConversationRoutes(o *op.Conversations) []Route {
 		})},
 		{Method: "GET", Path: "/api/v1/conversations", Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			q := c.Query()
-			cursor, limit := q.String("cursor", maxCursor), q.Int("limit", 50, 1, 100)
+			cursor, hidden, limit := q.String("cursor", maxCursor), q.Bool("hidden"), q.Int("limit", 50, 1, 100)
 			if err := q.Err(); err != nil {
 				return nil, err
 			}
-			return o.List(c.Context(), c.Caller, cursor, int(limit))
+			return o.List(c.Context(), c.Caller, cursor, hidden, int(limit))
 		}},
 		{Method: "GET", Path: conversationPath, Auth: true, Status: 200, Handle: func(c *Call) (any, error) {
 			return o.Get(c.Context(), c.Caller, c.Param("conversationId"))

@@ -31,7 +31,7 @@ func personal() []*suite.Case {
 	a.add("BLOCK-POINTERS", "the blocker's pointers do not tell of the block", "BLOCK-SIGNAL-2", blockPointers, fresh)
 	a.add("BLOCK-GROUP", "groups of both go on, and new ones are refused", "BLOCK-GROUP-1 BLOCK-ADD-1", blockGroup, fresh)
 	a.add("REQUEST-ASK", "a stranger's conversation is a request without text", "REQUEST-SHOW-1 REQUEST-SHOW-2 REQUEST-LIVE-1 REQUEST-SYNC-1 REQUEST-SILENT-1", requestAsk, fresh)
-	a.add("REQUEST-ANSWER", "a request is declined, accepted, or answered by writing", "REQUEST-ACCEPT-1 REQUEST-DECLINE-1 REQUEST-DECLINE-2", requestAnswer, fresh)
+	a.add("REQUEST-ANSWER", "a request is declined, accepted, or answered by writing", "REQUEST-ACCEPT-1 REQUEST-DECLINE-1 REQUEST-DECLINE-2 REQUEST-DECLINE-3", requestAnswer, fresh)
 	a.add("REQUEST-ADD", "who may not add is told cannot_add", "REQUEST-ADD-1", requestAdd, fresh)
 	a.add("STAR-LIST", "starred messages are listed as they are now", "STAR-PUT-1 STAR-LIST-1", starList, fresh)
 	a.add("HIDE-OWN", "a message deleted for one user is there for the other", "HIDE-MESSAGE-1 HIDE-MESSAGE-2 HIDE-SYNC-1 HIDE-PREVIEW-1", hideOwn)
@@ -280,6 +280,8 @@ func requestAnswer(t *suite.T, a, b, c *actor) {
 	}
 	list := a.ok(http.StatusOK, get("/conversations")).At("conversations").List()
 	t.Expect(len(list) == 0, "after declining the list has %v", list)
+	list = a.ok(http.StatusOK, get("/conversations?hidden=true")).At("conversations").List()
+	t.Expect(len(list) == 1 && list[0].At("conversationId").Text() == k.id, "after declining the hidden ones are %v", list)
 	cursor := a.cursorOf()
 	k.send(b, "hello?")
 	page := a.ok(http.StatusOK, get("/sync?cursor="+cursor))

@@ -36,24 +36,32 @@ func (a *app) requested(r frame.Request, now time.Time) {
 	a.screen.print("(request) " + a.person(r.SenderID) + " wants to talk: /inbox")
 }
 
-// cmdInbox lists the requests in order of their peers, and answers one by its number.
+// cmdInbox lists the requests in order of their peers, or those declined, and answers one by its number or its peer.
 func (a *app) cmdInbox(ctx context.Context, args []string) error {
-	all, err := a.client.AllConversations(ctx)
+	read, says, none := a.client.AllConversations, "asks for a conversation", "nobody asks"
+	declined := len(args) == 1 && args[0] == "declined"
+	byName := len(args) == 2 && args[0] == "accept" && strings.Trim(args[1], "0123456789") != ""
+	if declined || byName {
+		read, says, none = a.client.HiddenConversations, "was declined", "you declined nobody"
+	}
+	all, err := read(ctx)
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(c frame.Conversation) bool { return !c.IsRequest })
+	all = slices.DeleteFunc(all, func(c frame.Conversation) bool { return !c.IsRequest && !c.IsHidden })
 	slices.SortFunc(all, func(x, y frame.Conversation) int { return strings.Compare(x.PeerID, y.PeerID) })
-	if len(args) == 0 {
+	switch {
+	case byName:
+		return a.takeBack(ctx, args[1], all)
+	case len(args) == 0 || declined:
 		if len(all) == 0 {
-			a.screen.print("nobody asks")
+			a.screen.print(none)
 		}
 		for i, c := range all {
-			a.screen.print(fmt.Sprintf("%3d  %s asks for a conversation", i+1, a.person(c.PeerID)))
+			a.screen.print(fmt.Sprintf("%3d  %s %s", i+1, a.person(c.PeerID), says))
 		}
 		return nil
-	}
-	if len(args) != 2 {
+	case len(args) != 2:
 		return usage("/inbox")
 	}
 	n, err := strconv.Atoi(args[1])
@@ -61,6 +69,20 @@ func (a *app) cmdInbox(ctx context.Context, args []string) error {
 		return errors.New("no such request: /inbox lists them")
 	}
 	return a.answer(ctx, args[0], all[n-1])
+}
+
+// takeBack accepts the declined request of a user.
+func (a *app) takeBack(ctx context.Context, name string, declined []frame.Conversation) error {
+	user, err := a.userID(name)
+	if err != nil {
+		return err
+	}
+	for _, c := range declined {
+		if c.PeerID == user {
+			return a.answer(ctx, "accept", c)
+		}
+	}
+	return errors.New("you declined no request of " + a.person(user) + ": /inbox declined lists them")
 }
 
 // answer accepts or declines a request.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/rest"
 	"parley.chat/sdk"
 )
 
@@ -81,9 +82,22 @@ func (a *app) enter(ctx context.Context, s frame.Conversation) error {
 	return nil
 }
 
-// learnReceipts reads how far the members got, for the ticks.
+// learnReceipts reads how far the members got, for the ticks, and so who can be mentioned.
 func (a *app) learnReceipts(ctx context.Context, c *conv) error {
-	page, err := a.client.Members(ctx, c.ConversationID, "", 0)
+	for page := (rest.Members{HasMore: true}); page.HasMore; {
+		var err error
+		if page, err = a.client.Members(ctx, c.ConversationID, page.NextCursor, mostMembers); err != nil {
+			return err
+		}
+		a.learnMembers(c, page)
+	}
+	return nil
+}
+
+// mostMembers is the largest page of members.
+const mostMembers = 100
+
+func (a *app) learnMembers(c *conv, page rest.Members) {
 	for _, m := range page.Members {
 		if m.Role == "owner" {
 			c.owners[m.UserID] = true
@@ -93,7 +107,6 @@ func (a *app) learnReceipts(ctx context.Context, c *conv) error {
 			ConversationID: c.ConversationID, UserID: m.UserID, DeliveredSeq: m.DeliveredSeq, ReadSeq: m.ReadSeq,
 		})
 	}
-	return err
 }
 
 func (a *app) cmdHistory(ctx context.Context, args []string) error {

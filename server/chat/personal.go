@@ -40,6 +40,15 @@ func either(on bool, yes, no string) string {
 	return no
 }
 
+// duration reads what time.ParseDuration does, and whole days.
+func duration(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(s)
+}
+
 func (a *app) cmdMute(ctx context.Context, args []string) error {
 	until, done := int64(0), "is no longer muted"
 	switch args[0] {
@@ -47,7 +56,7 @@ func (a *app) cmdMute(ctx context.Context, args []string) error {
 	case "always":
 		until, done = 1<<53-1, "is muted"
 	default:
-		d, err := time.ParseDuration(args[0])
+		d, err := duration(args[0])
 		if err != nil || d <= 0 {
 			return usage("/mute")
 		}

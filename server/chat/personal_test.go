@@ -36,8 +36,9 @@ func TestPersonal_CommandsSayWhatTheyWant(t *testing.T) {
 		return true
 	}
 	for line, want := range map[string]string{
-		"/mute":                        "! usage: /mute 8h|always|off",
-		"/mute soon":                   "! usage: /mute 8h|always|off",
+		"/mute":                        "! usage: /mute 8h|7d|always|off",
+		"/mute -1d":                    "! usage: /mute 8h|7d|always|off",
+		"/mute soon":                   "! usage: /mute 8h|7d|always|off",
 		"/pinchat on":                  "! usage: /pinchat [off]",
 		"/notify some":                 "! usage: /notify all|mentions|none",
 		"/settings color blue":         "! the settings are readReceipts, lastSeen, online, whoMayMessage, whoMayAdd",

@@ -153,7 +153,8 @@ func TestRequest_IsToldOnceAndStandsInTheInboxOnly(t *testing.T) {
 	for _, step := range [][2]string{
 		{"/list", "No conversations yet: /dm NAME begins one."}, {"/open dave", refused}, {"/inbox", "  1  dave asks for a conversation"},
 		{"/inbox decline 1", "declined: dave is not told"}, {"/open dave", "! you declined to talk with dave; /inbox shows who asks now"}, {"/open 1", `! no conversation "1": /list shows them, /dm NAME begins one`},
-		{"/inbox accept 1", "accepted: /open dave"},
+		{"/inbox declined", "  1  dave was declined"}, {"/inbox accept erin", "! you declined no request of erin: /inbox declined lists them"},
+		{"/inbox accept dave", "accepted: /open dave"}, {"/inbox accept 1", "accepted: /open dave"},
 	} {
 		a.line(t.Context(), step[0])
 		if got := strings.Join(p.took(), "|"); got != step[1] {

@@ -52,7 +52,7 @@ func conversationCommands() []command {
 		{"/channel NAME [public]", "make a channel: you write, others read", 1, false, (*app).cmdChannel},
 		{"/subscribe ID", "read a public channel", 1, false, (*app).cmdSubscribe},
 		{"/unsubscribe", "read it no longer", 0, true, (*app).cmdUnsubscribe},
-		{"/inbox [accept|decline N]", "who asks for a conversation", 0, false, (*app).cmdInbox},
+		{"/inbox [declined|accept N|decline N]", "who asks; accept NAME takes a refusal back", 0, false, (*app).cmdInbox},
 		{"/join LINK", "join a group by an invite link", 1, false, (*app).cmdJoin},
 	}
 }
@@ -115,7 +115,7 @@ func governCommands() []command {
 
 func personalCommands() []command {
 	return []command{
-		{"/mute 8h|always|off", "hear nothing of it for a while", 1, true, (*app).cmdMute},
+		{"/mute 8h|7d|always|off", "hear nothing of it for a while", 1, true, (*app).cmdMute},
 		{"/notify all|mentions|none", "which messages of it you hear of", 1, true, (*app).cmdNotify},
 		{"/pinchat [off]", "keep it at the top", 0, true, (*app).cmdPinChat},
 		{"/archive [off]", "put it away", 0, true, (*app).cmdArchive},

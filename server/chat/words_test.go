@@ -251,7 +251,7 @@ func TestHelp_IsByTopicAndByCommand(t *testing.T) {
 	}
 	for _, what := range []string{"/help mute", "/help /mute"} {
 		a.line(t.Context(), what)
-		if got := p.took(); len(got) != 1 || !strings.Contains(got[0], "/mute 8h|always|off ") {
+		if got := p.took(); len(got) != 1 || !strings.Contains(got[0], "/mute 8h|7d|always|off ") {
 			t.Errorf("%s: %q", what, got)
 		}
 	}

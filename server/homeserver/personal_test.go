@@ -249,6 +249,10 @@ func TestRequests_AreAskedOnceAndAnsweredInPrivate(t *testing.T) {
 	if len(all.Conversations) != 0 {
 		t.Errorf("after declining alice's list has %+v", all)
 	}
+	alice.Do("GET", "/conversations?hidden=true", nil, &all)
+	if len(all.Conversations) != 1 || all.Conversations[0].ConversationID != conv || !all.Conversations[0].IsHidden {
+		t.Errorf("the hidden ones are %+v", all)
+	}
 	check(t, alice.Pull(away))
 	bob.Post(conv, "still there?")
 	if page, f := alice.Sync(away.Cursor()); f != nil || len(page.Conversations)+len(page.Messages) != 0 {
