@@ -52,7 +52,7 @@ func conversationCommands() []command {
 		{"/channel NAME [public]", "make a channel: you write, others read", 1, false, (*app).cmdChannel},
 		{"/subscribe ID", "read a public channel", 1, false, (*app).cmdSubscribe},
 		{"/unsubscribe", "read it no longer", 0, true, (*app).cmdUnsubscribe},
-		{"/inbox [declined|accept N|decline N]", "who asks; accept NAME takes a refusal back", 0, false, (*app).cmdInbox},
+		{"/inbox [declined|accept N|decline N]", "who asks; accept NAME: after all", 0, false, (*app).cmdInbox},
 		{"/join LINK", "join a group by an invite link", 1, false, (*app).cmdJoin},
 	}
 }
