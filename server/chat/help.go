@@ -66,6 +66,7 @@ func (a *app) helpBasics() {
 	a.screen.print("begins with a slash, and @NAME in it mentions a member. N is a number as")
 	a.screen.print("/list, /devices or a line before its name showed it, USER is NAME, or")
 	a.screen.print("NAME@SERVER for someone elsewhere.")
-	a.screen.print("Ticks: " + tickQueued + " queued, " + tickAccepted + " waits for another server, " + tickSent + " sent to the server, " +
-		tickDelivered + " delivered, " + tickRead + ", " + tickFailed + " refused.")
+	a.screen.print("Ticks: " + tickQueued + " queued, " + tickSent + " sent to the server, " +
+		tickDelivered + " delivered, " + tickRead + ", " + tickFailed + " refused,")
+	a.screen.print("       " + tickAccepted + " waits for another server.")
 }
