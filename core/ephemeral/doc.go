@@ -5,7 +5,7 @@
 //
 // It is not for who a member is (core/timeline), for who may see whom (Rules, which
 // whoever keeps settings and blocks implements), nor for how a frame reaches a
-// session (core/fanout). Nothing here enters a log or a sync, and nothing is written
+// session (core/fanout). Of users of other servers it knows what Elsewhere says, asked while somebody watches. Nothing here enters a log or a sync, and nothing is written
 // except when users were last seen, coarse to a minute and in batches.
 //
 // A user is online while one of their connections or devices said so within TTL.
@@ -24,6 +24,6 @@
 // # Concurrency
 //
 // A Presence is safe for concurrent use, and so is a Connection. Lock order: Connection, then shard, then the
-// wheel, the list of changed users and the times to write, which are leaves. None is held over I/O or a call
+// wheel, the list of changed users, the users of other servers and the times to write, which are leaves. None is held over I/O or a call
 // into another package. Frames are made by the goroutine of Run alone, so they keep their order.
 package ephemeral

@@ -78,6 +78,7 @@ type Options struct {
 	Out        Out
 	Store      Store
 	Rules      Rules         // nil: Everyone
+	Elsewhere  Elsewhere     // nil: there are no other servers
 	Log        *slog.Logger  // nil to discard
 	FlushEvery time.Duration // of last-seen times, 5 s if 0
 }
@@ -97,6 +98,10 @@ type Presence struct {
 	wake    chan struct{}
 	doubt   chan id.User // whose rights may have changed
 
+	farMu      sync.Mutex
+	watchedFar map[id.User]struct{}      // users of other servers, and some who were
+	typingFar  map[farMark]time.Duration // when a user of another server said last that he types
+
 	viewersMu sync.Mutex
 	viewers   map[id.User]map[*Connection]struct{} // connections with subscriptions, by their user
 }
@@ -105,6 +110,9 @@ type Presence struct {
 func New(o Options) *Presence {
 	if o.Rules == nil {
 		o.Rules = Everyone{}
+	}
+	if o.Elsewhere == nil {
+		o.Elsewhere = nowhere{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -115,6 +123,7 @@ func New(o Options) *Presence {
 	p := &Presence{
 		opt: o, born: time.Now(), seed: maphash.MakeSeed(), seen: newSeen(defaultRoom), wake: make(chan struct{}, 1), doubt: make(chan id.User, maxDoubts),
 		wheel: wheel{at: map[int64][]id.User{}}, viewers: map[id.User]map[*Connection]struct{}{},
+		watchedFar: map[id.User]struct{}{}, typingFar: map[farMark]time.Duration{},
 	}
 	for i := range p.shards {
 		p.shards[i].users = map[id.User]*person{}
@@ -133,6 +142,7 @@ func (p *Presence) Run(ctx context.Context) error {
 	var writing sync.WaitGroup // The database may be slow; watchers do not wait for it.
 	defer writing.Wait()
 	writing.Go(func() { p.reconsider(ctx) })
+	writing.Go(func() { p.refresh(ctx) })
 	for {
 		select {
 		case <-p.wake:

@@ -65,6 +65,11 @@ func (e *person) view(s Sight) (out state) {
 	return out
 }
 
+// view is what a watcher may know whom another server told this much.
+func (s state) view(sight Sight) state {
+	return (&person{online: s.online, seen: s.seen}).view(sight)
+}
+
 // telling is who is told one state.
 type telling struct {
 	state state
@@ -99,6 +104,9 @@ func (p *Presence) collect(u id.User) (out []telling, done bool) {
 	done = true
 	for c, w := range e.watchers {
 		view := e.view(w.sight)
+		if w.far != nil {
+			view = w.far.view(w.sight)
+		}
 		switch {
 		case w.until <= now:
 			delete(e.watchers, c)
@@ -187,14 +195,10 @@ func (p *Presence) Get(ctx context.Context, viewer, u id.User) (frame.Presence, 
 	if err != nil {
 		return frame.Presence{}, err
 	}
-	s := p.shard(u)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := person{seen: known[u]}
-	if e := s.users[u]; e != nil {
-		now.online, now.seen = e.online, max(now.seen, e.seen)
+	if far := known.far[u]; far != nil {
+		return frameOf(u, far.view(sights[0])), nil
 	}
-	return frameOf(u, now.view(sights[0])), nil
+	return frameOf(u, p.current(u, known.seen[u], sights[0])), nil
 }
 
 // SetDevice notes what a device without a connection says: online for TTL, or offline. spec: PRES-REST-2

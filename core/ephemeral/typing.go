@@ -34,8 +34,12 @@ func (c *Connection) Typing(ctx context.Context, conv id.Conversation, on bool, 
 	if err != nil {
 		return err
 	}
-	if c.p.opt.Out.Tell(fanout.Passing{Frame: f, To: to}) {
+	here, far := c.p.far(to)
+	if len(here) > 0 && c.p.opt.Out.Tell(fanout.Passing{Frame: f, To: here}) {
 		c.p.count.typing.Add(1)
+	}
+	if len(far) > 0 {
+		c.p.opt.Elsewhere.Typing(conv, c.user, on, far)
 	}
 	return nil
 }

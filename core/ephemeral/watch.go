@@ -34,6 +34,7 @@ type watcher struct {
 	fresh bool // has to be told, whatever it knows
 	// resighted: what it may see changed, which is told without delay.
 	resighted bool
+	far       *state // of a user of another server: what the viewer is told
 	told      state
 }
 
@@ -152,7 +153,7 @@ func (c *Connection) Watch(ctx context.Context, users, ended []id.User, then fun
 	now := c.p.now()
 	for i, u := range users {
 		c.watching[u] = now + Lease
-		c.p.watch(c, u, &watcher{until: now + Lease, sight: sights[i], fresh: true}, known[u])
+		c.p.watch(c, u, &watcher{until: now + Lease, sight: sights[i], fresh: true, far: known.far[u]}, known.seen[u])
 	}
 	c.p.index(c, true)
 	return nil
@@ -188,21 +189,43 @@ func (p *Presence) watch(c *Connection, u id.User, w *watcher, seen int64) {
 	e.watchers[c] = w
 	p.schedule(u, e, p.now()+TTL)
 	p.changed(u, e)
+	if w.far != nil {
+		p.farMu.Lock()
+		p.watchedFar[u] = struct{}{}
+		p.farMu.Unlock()
+	}
 }
 
-// facts reads when users were last seen and what the viewer may see of them. Faults: unknown_user.
-func (p *Presence) facts(ctx context.Context, viewer id.User, users []id.User) (map[id.User]int64, []Sight, error) {
-	known, err := p.lastSeen(ctx, users)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, u := range users {
-		if _, ok := known[u]; !ok {
-			return nil, nil, fault.New(fault.UnknownUser, "no such user: %s", u)
+// facts are what is known of users: when those of this server were last seen, and what is told of those of others.
+type facts struct {
+	seen map[id.User]int64
+	far  map[id.User]*state
+}
+
+// facts reads what is known of users, and what the viewer may see of them. Faults: unknown_user.
+func (p *Presence) facts(ctx context.Context, viewer id.User, users []id.User) (out facts, sights []Sight, err error) {
+	here, far := p.far(users)
+	if len(here) > 0 {
+		if out.seen, err = p.lastSeen(ctx, here); err != nil {
+			return out, nil, err
 		}
 	}
-	sights, err := p.sights(ctx, viewer, users)
-	return known, sights, err
+	for _, u := range here {
+		if _, ok := out.seen[u]; !ok {
+			return out, nil, fault.New(fault.UnknownUser, "no such user: %s", u)
+		}
+	}
+	told, err := p.askFar(ctx, viewer, far)
+	if err != nil {
+		return out, nil, err
+	}
+	out.far = make(map[id.User]*state, len(far))
+	for _, u := range far {
+		st := told[u]
+		out.far[u] = &st
+	}
+	sights, err = p.sights(ctx, viewer, users)
+	return out, sights, err
 }
 
 // sights asks the rules; a user sees all of their own.

@@ -34,7 +34,7 @@ const (
 	WrongCredentials Code = "wrong_credentials"
 	// SignatureInvalid: A request between servers is not signed as it must be, is too old or ahead, came before, or its key cannot be had; only the receiver's log says which.
 	SignatureInvalid Code = "signature_invalid"
-	// ServerRefused: The operator of this server does not federate with yours.
+	// ServerRefused: The operator of one of the two servers does not federate with the other.
 	ServerRefused Code = "server_refused"
 	// OriginRefused: A browser on a foreign origin may not open a socket here.
 	OriginRefused Code = "origin_refused"
@@ -136,6 +136,8 @@ const (
 	Internal Code = "internal"
 	// Unavailable: The server cannot do this now (database away, shard moving, stopping). Nothing is lost: send again with the same tempId.
 	Unavailable Code = "unavailable"
+	// ServerUnreachable: Another homeserver, of a user or a conversation that the request names, does not answer now.
+	ServerUnreachable Code = "server_unreachable"
 	// HubUnavailable: The homeserver that orders the conversation does not answer now, and this change cannot wait for it.
 	HubUnavailable Code = "hub_unavailable"
 	// QueueFull: As much as may wait for the homeserver that orders the conversation is waiting already; send again later with the same tempId.
@@ -169,7 +171,7 @@ var catalogue = map[Code]Info{
 	TicketInvalid:            {Status: 401, Close: 0, Retry: "later", Meaning: "The socket ticket is unknown, used, older than 30 seconds, or was made for another origin."},
 	WrongCredentials:         {Status: 401, Close: 0, Retry: "never", Meaning: "Username and password do not match an active account."},
 	SignatureInvalid:         {Status: 401, Close: 0, Retry: "later", Meaning: "A request between servers is not signed as it must be, is too old or ahead, came before, or its key cannot be had; only the receiver's log says which."},
-	ServerRefused:            {Status: 403, Close: 0, Retry: "never", Meaning: "The operator of this server does not federate with yours."},
+	ServerRefused:            {Status: 403, Close: 0, Retry: "never", Meaning: "The operator of one of the two servers does not federate with the other."},
 	OriginRefused:            {Status: 403, Close: 0, Retry: "never", Meaning: "A browser on a foreign origin may not open a socket here."},
 	RegistrationClosed:       {Status: 403, Close: 0, Retry: "never", Meaning: "This server does not register accounts."},
 	RegistrationTokenInvalid: {Status: 403, Close: 0, Retry: "never", Meaning: "This server registers accounts by token; the given one is missing, unknown, used up or expired."},
@@ -220,6 +222,7 @@ var catalogue = map[Code]Info{
 	RateLimited:              {Status: 429, Close: 0, Retry: "later", Meaning: "Too many requests of this kind; retryAfterMs says when to try again."},
 	Internal:                 {Status: 500, Close: 0, Retry: "later", Meaning: "A fault of the server; the message carries a reference for the operator."},
 	Unavailable:              {Status: 503, Close: 0, Retry: "later", Meaning: "The server cannot do this now (database away, shard moving, stopping). Nothing is lost: send again with the same tempId."},
+	ServerUnreachable:        {Status: 503, Close: 0, Retry: "later", Meaning: "Another homeserver, of a user or a conversation that the request names, does not answer now."},
 	HubUnavailable:           {Status: 503, Close: 0, Retry: "later", Meaning: "The homeserver that orders the conversation does not answer now, and this change cannot wait for it."},
 	QueueFull:                {Status: 503, Close: 0, Retry: "later", Meaning: "As much as may wait for the homeserver that orders the conversation is waiting already; send again later with the same tempId."},
 	Draining:                 {Status: 503, Close: 4000, Retry: "later", Meaning: "The node is stopping; connect again, to another if there is one."},
@@ -232,5 +235,5 @@ var catalogue = map[Code]Info{
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SubmissionRefused, EntryRefused, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, SignatureInvalid, ServerRefused, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, UnknownReplica, NoMemberHere, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, SearchDisabled, TempIDConflict, StateChanged, Unchanged, EntriesMissing, Diverged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, NotHub, RateLimited, Internal, Unavailable, HubUnavailable, QueueFull, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SubmissionRefused, EntryRefused, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, SignatureInvalid, ServerRefused, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, UnknownReplica, NoMemberHere, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, SearchDisabled, TempIDConflict, StateChanged, Unchanged, EntriesMissing, Diverged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, NotHub, RateLimited, Internal, Unavailable, ServerUnreachable, HubUnavailable, QueueFull, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
 }

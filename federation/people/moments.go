@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package people
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"parley.chat/core/conversation"
+	"parley.chat/core/limit"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/replica"
+)
+
+// Log is what Moments need of the logs, as *timeline.Timeline has it.
+type Log interface {
+	View(ctx context.Context, c id.Conversation) (timeline.View, error)
+	Pointers(ctx context.Context, c id.Conversation) (map[id.User]timeline.Pointer, error)
+	Reach(ctx context.Context, c id.Conversation, u id.User, delivered, read int64) (behind bool, err error)
+}
+
+// Readers tell who neither shows nor sees what was read, as *account.People does.
+type Readers interface {
+	HideReads(ctx context.Context, users []id.User) (map[id.User]bool, error)
+}
+
+// Hearers tell members that a user of another server types, as *ephemeral.Presence does.
+type Hearers interface {
+	Heard(ctx context.Context, c id.Conversation, u id.User, on bool, members []id.User) error
+}
+
+// MomentOptions make Moments; all but Log and Now are needed.
+type MomentOptions struct {
+	Directory *Directory // by it transactions go out
+	Timeline  Log
+	Readers   Readers
+	Hearers   Hearers
+	Log       *slog.Logger
+}
+
+// Times and bounds of what is of the moment.
+const (
+	gatherTime    = 300 * time.Millisecond // what moves within it goes out together
+	againTime     = 2 * time.Second        // until a server that did not answer is looked at again
+	maxMoved      = 10_000                 // pointers that wait for one server
+	maxTo         = 1024                   // servers for which something waits
+	maxAhead      = 1024                   // members who are further than the log is here
+	momentsMinute = 6000                   // typing, and receipts, of one server
+)
+
+// Moments takes typing and receipts to other servers and from them. Make it with NewMoments, and Run it.
+type Moments struct {
+	MomentOptions
+	wake   chan struct{}
+	typing *limit.Counter
+	moved  *limit.Counter
+
+	mu    sync.Mutex
+	fresh map[moved]struct{} // pointers of users of this server that moved, not sorted by server yet
+	to    map[id.Server]*pack
+	ahead map[moved]replica.Receipt // of users of other servers
+	grew  map[id.Conversation]struct{}
+}
+
+// moved is a member whose pointer moved.
+type moved struct {
+	conv id.Conversation
+	user id.User
+}
+
+// pack is what waits for one server.
+type pack struct {
+	typing  map[moved]bool // lost if it cannot go out now
+	moved   map[moved]struct{}
+	sending bool
+}
+
+// NewMoments makes Moments.
+func NewMoments(o MomentOptions) *Moments {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	rate := limit.Rate{Count: momentsMinute, Per: time.Minute}
+	return &Moments{
+		MomentOptions: o, wake: make(chan struct{}, 1), typing: limit.NewCounter(rate, maxServers), moved: limit.NewCounter(rate, maxServers),
+		fresh: map[moved]struct{}{}, to: map[id.Server]*pack{}, ahead: map[moved]replica.Receipt{}, grew: map[id.Conversation]struct{}{},
+	}
+}
+
+// Typing notes for the servers of members of other servers that a user of this one types, or no more. It never blocks; what a server
+// cannot be told now it is not told later. spec: FED-MOMENT-1
+func (m *Moments) Typing(c id.Conversation, u id.User, on bool, members []id.User) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, other := range members {
+		s := other.Server()
+		if s == m.Directory.Self || m.Directory.Caller == nil {
+			continue
+		}
+		if p := m.pack(s); p != nil && (len(p.typing) < replica.MaxItems || !on) {
+			p.typing[moved{c, u}] = on
+		}
+	}
+	m.stir()
+}
+
+// Moved notes that pointers of members moved. It never blocks.
+func (m *Moments) Moved(list []conversation.Receipt) {
+	if m.Directory.Caller == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range list {
+		if r.Prefs == nil && r.User != "" && r.User.Server() == m.Directory.Self && len(m.fresh) < maxMoved {
+			m.fresh[moved{r.ConversationID, r.User}] = struct{}{}
+		}
+		for _, p := range r.Many {
+			if u := id.User(p.UserID); u.Server() == m.Directory.Self && len(m.fresh) < maxMoved {
+				m.fresh[moved{r.ConversationID, u}] = struct{}{}
+			}
+		}
+	}
+	if len(m.fresh) > 0 {
+		m.stir()
+	}
+}
+
+// Committed notes that logs grew: receipts that were ahead of them may be in place now. It never blocks.
+func (m *Moments) Committed(events []conversation.Committed) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.ahead) == 0 {
+		return
+	}
+	for _, e := range events {
+		m.grew[e.Event.ConversationID] = struct{}{}
+	}
+	m.stir()
+}
+
+// pack finds or makes what waits for a server, nil if there are too many; the caller holds mu.
+func (m *Moments) pack(s id.Server) *pack {
+	p := m.to[s]
+	if p == nil && len(m.to) < maxTo {
+		p = &pack{typing: map[moved]bool{}, moved: map[moved]struct{}{}}
+		m.to[s] = p
+	}
+	return p
+}
+
+func (m *Moments) stir() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run sends what is noted until ctx is done.
+func (m *Moments) Run(ctx context.Context) error {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	again := time.NewTimer(againTime)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.wake:
+		case <-again.C:
+		}
+		select { // What comes at once goes together.
+		case <-ctx.Done():
+			return nil
+		case <-time.After(gatherTime):
+		}
+		m.catchUp(ctx)
+		m.sort(ctx)
+		m.send(ctx, &sending)
+		if m.waits() {
+			again.Reset(againTime)
+		}
+	}
+}
+
+// waits tells whether something is left for servers that did not answer.
+func (m *Moments) waits() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.to) > 0
+}
+
+// sort gives each server of a conversation the pointers that moved in it.
+func (m *Moments) sort(ctx context.Context) {
+	m.mu.Lock()
+	fresh := m.fresh
+	m.fresh = map[moved]struct{}{}
+	m.mu.Unlock()
+	servers := map[id.Conversation][]id.Server{}
+	for one := range fresh {
+		list, known := servers[one.conv]
+		if !known {
+			list = m.servers(ctx, one.conv)
+			servers[one.conv] = list
+		}
+		m.mu.Lock()
+		for _, s := range list {
+			if p := m.pack(s); p != nil && len(p.moved) < maxMoved {
+				p.moved[one] = struct{}{}
+			}
+		}
+		m.mu.Unlock()
+	}
+}
+
+// servers are the others with joined members.
+func (m *Moments) servers(ctx context.Context, c id.Conversation) []id.Server {
+	v, err := m.Timeline.View(ctx, c)
+	if err != nil {
+		return nil // It moves again.
+	}
+	have := map[id.Server]bool{m.Directory.Self: true}
+	var out []id.Server
+	for u, one := range v.State.Members {
+		if s := u.Server(); one.Membership == conversation.Joined && !have[s] {
+			have[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// send hands each server what waits for it, unless something is on its way to it already.
+func (m *Moments) send(ctx context.Context, sending *sync.WaitGroup) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for s, p := range m.to {
+		if p.sending {
+			clear(p.typing)
+			continue
+		}
+		if len(p.typing) == 0 && len(p.moved) == 0 {
+			delete(m.to, s)
+			continue
+		}
+		p.sending = true
+		sending.Go(func() { m.deliver(ctx, s, p) })
+	}
+}
+
+// deliver sends one transaction.
+func (m *Moments) deliver(ctx context.Context, to id.Server, p *pack) {
+	tx, taken := m.take(ctx, p)
+	var err error
+	if len(tx.Items) > 0 || len(tx.Typing) > 0 {
+		err = m.Directory.ask(ctx, to, replica.TransactionsPath, tx, &replica.Taken{})
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p.sending = false
+	if err != nil {
+		for one := range taken {
+			p.moved[one] = struct{}{}
+		}
+		m.Log.Debug("what is of the moment was not told", slog.String("server", string(to)), slog.Any("error", err))
+		return
+	}
+	if len(p.moved) > 0 || len(p.typing) > 0 {
+		m.stir()
+	} else {
+		delete(m.to, to)
+	}
+}
+
+// take makes a transaction of what waits. Typing is taken for good; pointers are put back if they do not arrive.
+func (m *Moments) take(ctx context.Context, p *pack) (tx replica.Transaction, taken map[moved]struct{}) {
+	taken = map[moved]struct{}{}
+	by := map[id.Conversation][]id.User{}
+	m.mu.Lock()
+	for one, on := range p.typing {
+		tx.Typing = append(tx.Typing, frame.Typing{ConversationID: string(one.conv), UserID: string(one.user), IsTyping: on})
+	}
+	clear(p.typing)
+	for one := range p.moved {
+		if by[one.conv] == nil && len(by) == replica.MaxItems {
+			continue
+		}
+		by[one.conv] = append(by[one.conv], one.user)
+		taken[one] = struct{}{}
+		delete(p.moved, one)
+	}
+	m.mu.Unlock()
+	for c, users := range by {
+		list, err := m.receipts(ctx, c, users)
+		if err != nil { // They move again.
+			m.Log.Debug("receipts not known", slog.Any("error", err))
+			continue
+		}
+		if len(list) > 0 {
+			tx.Items = append(tx.Items, replica.Item{ConversationID: c, Receipts: list})
+		}
+	}
+	return tx, taken
+}
