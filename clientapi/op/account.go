@@ -15,6 +15,7 @@ import (
 // Accounts holds the operations on accounts and devices. Make it with NewAccounts.
 type Accounts struct {
 	Lookups  *Lookups // nil: nobody is limited
+	Others   Others   // nil: there are no other servers
 	accounts *account.Accounts
 }
 

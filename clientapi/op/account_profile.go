@@ -32,8 +32,8 @@ func (a *Accounts) EditMe(ctx context.Context, c Caller, in rest.EditProfile) (r
 	return ownProfile(u, err)
 }
 
-// User returns the profile of any user, as others see it; whether there is one, that is a lookup. Faults: invalid_field,
-// unknown_user, rate_limited.
+// User returns the profile of any user, as the caller sees it; whether there is one, that is a lookup. Faults: invalid_field,
+// unknown_user, server_unreachable, server_refused, rate_limited.
 func (a *Accounts) User(ctx context.Context, c Caller, userID string) (rest.Profile, error) {
 	user, err := id.ParseUser(userID)
 	if err != nil {
@@ -43,6 +43,9 @@ func (a *Accounts) User(ctx context.Context, c Caller, userID string) (rest.Prof
 		return rest.Profile{}, err
 	}
 	a.Lookups.note(c, 1)
+	if a.Others != nil && user.Server() != c.User.Server() {
+		return a.Others.Profile(ctx, c.User, user)
+	}
 	u, err := a.accounts.Profile(ctx, user)
 	u.Phone = ""
 	return ownProfile(u, err)

@@ -109,7 +109,7 @@ func TestAccounts_OthersDoNotSeeThePhoneNumber(t *testing.T) {
 	if err != nil || mine.PhoneNumber != number {
 		t.Fatalf("%+v, %v", mine, err)
 	}
-	seen, err := a.User(t.Context(), op.Caller{}, "alice@localhost")
+	seen, err := a.User(t.Context(), op.Caller{User: "bob@localhost"}, "alice@localhost")
 	mine.PhoneNumber = ""
 	if diff := cmp.Diff(mine, seen); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
@@ -168,7 +168,7 @@ func TestAccounts_ErrorsPassThrough(t *testing.T) {
 	if !errors.Is(err, errAway) || s != (rest.Session{}) {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if p, err := a.User(t.Context(), op.Caller{}, "alice@localhost"); !errors.Is(err, errAway) || p != (rest.Profile{}) {
+	if p, err := a.User(t.Context(), op.Caller{User: "bob@localhost"}, "alice@localhost"); !errors.Is(err, errAway) || p != (rest.Profile{}) {
 		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -27,7 +27,7 @@ func (o *Conversations) Ban(ctx context.Context, c Caller, conversationID, userI
 		return err
 	}
 	if _, known := s.Member(u); !known { // The right was checked before, so that others cannot probe for accounts.
-		if err := o.exists(ctx, u); err != nil {
+		if err := o.exists(ctx, u); err != nil && !fault.Is(err, fault.ServerUnreachable) {
 			return err
 		}
 	}

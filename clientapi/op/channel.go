@@ -317,7 +317,10 @@ func (o *Conversations) AddSubscribers(ctx context.Context, c Caller, conversati
 	}
 	users := make([]id.User, len(in.UserIDs))
 	for i, name := range in.UserIDs {
-		if users[i], err = o.user(ctx, "userIds", name); err != nil {
+		if users[i], err = o.user(ctx, "userIds", name); err == nil {
+			err = o.subscribable(users[i])
+		}
+		if err != nil {
 			return frame.Conversation{}, err
 		}
 		may, err := o.People.MayAdd(ctx, users[i], c.User)

@@ -27,7 +27,7 @@ import (
 
 // Users tells who exists.
 type Users interface {
-	// Exists tells whether the user has an active account here.
+	// Exists tells whether the user has an active account, here or on the server of the user.
 	Exists(ctx context.Context, u id.User) (bool, error)
 }
 
@@ -46,6 +46,7 @@ type Conversations struct {
 	Searches *Searches // nil: nobody is limited
 	Channels *channel.Channels
 	Users    Users
+	Others   Others // nil: there are no other servers
 	People   *account.People
 	Server   id.Server
 	Limits   conversation.Limits
@@ -72,16 +73,14 @@ func (o *Conversations) Create(ctx context.Context, c Caller, in rest.CreateConv
 		return out, false, err
 	}
 	others := slices.DeleteFunc(slices.Clone(members), func(u id.User) bool { return u == c.User })
-	if create.Type != event.Direct {
-		if err := o.mayAdd(ctx, c, others); err != nil {
-			return out, false, err
-		}
-	}
 	raw, err := create.Canonical()
 	if err != nil {
 		return out, false, err
 	}
 	conv := event.ConversationID(raw)
+	if err := o.invite(ctx, c, create, others); err != nil {
+		return out, false, err
+	}
 	if create.Type == event.Direct {
 		return o.createDirect(ctx, c, creation{conv, create, raw}, others[0])
 	}
@@ -122,7 +121,7 @@ func (o *Conversations) createDirect(ctx context.Context, c Caller, n creation, 
 			}
 		}
 		cmd := n.command()
-		if cmd.Prefs, cmd.Still, err = o.consent(ctx, c, other); err != nil {
+		if cmd.Prefs, cmd.Still, err = o.rules().Direct(ctx, c.User, other); err != nil {
 			return out, false, err
 		}
 		_, err = o.append(ctx, c, n.id, cmd)
@@ -196,7 +195,10 @@ func (o *Conversations) members(ctx context.Context, c Caller, names []string) (
 	}
 	users := []id.User{c.User}
 	for _, name := range names {
-		u, err := o.user(ctx, "members", name)
+		u, err := parseUser("members", name)
+		if err == nil && o.isHere(u) { // Of others their servers are asked when they are invited.
+			err = o.exists(ctx, u)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -222,7 +224,8 @@ func parseUser(field, name string) (id.User, error) {
 	return u, nil
 }
 
-// exists answers unknown_user unless the user has an active account here. Operations that ask it have begun a lookup.
+// exists answers unknown_user unless the user has an active account, here or on the user's server. Operations that ask it have begun
+// a lookup.
 func (o *Conversations) exists(ctx context.Context, u id.User) error {
 	ok, err := o.Users.Exists(ctx, u)
 	if err != nil {

@@ -38,7 +38,7 @@ func (o *Conversations) CreateLink(ctx context.Context, c Caller, conversationID
 		return rest.Link{}, err
 	}
 	return rest.Link{
-		LinkID: change.LinkID, Token: conversation.LinkToken(s.ID, change.LinkID, secret[:]),
+		LinkID: change.LinkID, Token: conversation.Token{Conversation: s.ID, LinkID: change.LinkID, Secret: secret[:], Hub: o.hubName(s)}.String(),
 		CreatedBy: string(c.User), CreatedAt: res.MessageID.Time(),
 		ExpiresAt: in.ExpiresAt, MaxUses: in.MaxUses, NeedsApproval: in.NeedsApproval,
 	}, nil
@@ -75,40 +75,50 @@ func (o *Conversations) RevokeLink(ctx context.Context, c Caller, conversationID
 // bearer is what the bearer of a token may look at. Whoever bears none learns nothing, not even by the time the answer takes.
 // spec: CONV-LINK-3
 type bearer struct {
+	token  conversation.Token
 	view   timeline.View
 	link   conversation.Link
-	secret string // its hash
+	secret string            // its hash
+	far    *rest.LinkPreview // what the hub shows, of a conversation that this server does not have; nothing else is set then
 }
 
-func (o *Conversations) bearer(ctx context.Context, token string) (out bearer, err error) {
+func (o *Conversations) bearer(ctx context.Context, c Caller, token string) (out bearer, err error) {
 	none := fault.New(fault.LinkInvalid, "this is not an invite link")
-	conv, linkID, secret, ok := conversation.ParseLinkToken(token)
-	if !ok {
+	var ok bool
+	if out.token, ok = conversation.ParseToken(token); !ok {
 		return out, none
 	}
-	out.secret = conversation.SecretHash(secret)
-	out.view, err = o.Timeline.View(ctx, conv)
-	if fault.Is(err, fault.UnknownConversation) {
-		return out, none
-	}
-	if err != nil {
+	out.secret = conversation.SecretHash(out.token.Secret)
+	out.view, err = o.Timeline.View(ctx, out.token.Conversation)
+	there := !fault.Is(err, fault.UnknownConversation)
+	if err != nil && there {
 		return out, err
 	}
-	out.link, err = out.view.State.FindLink(linkID, out.secret)
-	if err != nil {
-		if hidden := o.hide(ctx, conv); !fault.Is(hidden, fault.UnknownConversation) {
+	if there {
+		if out.link, err = out.view.State.FindLink(out.token.LinkID, out.secret); err == nil {
+			return out, nil
+		}
+	}
+	if o.isElsewhere(out.token.Hub) && c.User.Server() == o.Server {
+		return o.bearerElsewhere(ctx, c, out.token)
+	}
+	if there {
+		if hidden := o.hide(ctx, out.token.Conversation); !fault.Is(hidden, fault.UnknownConversation) {
 			return out, hidden
 		}
 	}
-	return out, err
+	return out, none
 }
 
 // PreviewLink shows the bearer of a token what the group is. Faults: link_invalid, link_revoked, link_expired, link_used_up,
 // banned.
 func (o *Conversations) PreviewLink(ctx context.Context, c Caller, in rest.LinkToken) (rest.LinkPreview, error) {
-	b, err := o.bearer(ctx, in.Token)
+	b, err := o.bearer(ctx, c, in.Token)
 	if err != nil {
 		return rest.LinkPreview{}, err
+	}
+	if b.far != nil {
+		return *b.far, nil
 	}
 	s := b.view.State
 	out := rest.LinkPreview{
@@ -128,24 +138,20 @@ func (o *Conversations) PreviewLink(ctx context.Context, c Caller, in rest.LinkT
 // JoinLink makes the bearer of a token a member, or asks for it: then requested is true and only the id is known. Doing it
 // again answers the same. Faults: as PreviewLink, group_full, limit_reached.
 func (o *Conversations) JoinLink(ctx context.Context, c Caller, in rest.LinkToken) (out frame.Conversation, requested bool, err error) {
-	b, err := o.bearer(ctx, in.Token)
+	b, err := o.bearer(ctx, c, in.Token)
 	if err != nil {
 		return out, false, err
 	}
-	conv := b.view.State.ID
-	if channel.IsChannel(b.view) {
+	conv := b.token.Conversation
+	if b.far == nil && channel.IsChannel(b.view) {
 		out, err = o.subscribeByLink(ctx, c, b)
 		return out, false, err
 	}
-	p := conversation.Proposal{Type: frame.TypeMemberJoin, Change: frame.Change{LinkID: b.link.ID}, SecretHash: b.secret}
-	if b.link.NeedsApproval {
-		p.Type = frame.TypeJoinRequest
-	}
-	_, err = o.propose(ctx, c, conv, p)
+	asks, err := o.joinBy(ctx, c, b)
 	if err != nil && !fault.Is(err, fault.AlreadyMember) {
 		return out, false, err
 	}
-	if err == nil && b.link.NeedsApproval {
+	if err == nil && asks {
 		return frame.Conversation{ConversationID: string(conv)}, true, nil
 	}
 	out, err = o.Get(ctx, c, string(conv))

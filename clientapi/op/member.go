@@ -83,13 +83,19 @@ func (o *Conversations) AddMembers(ctx context.Context, c Caller, conversationID
 	if err := conversation.Decide(v.State, probe, o.Limits); err != nil {
 		return frame.Conversation{}, err
 	}
-	for _, u := range change.UserIDs {
-		if err := o.exists(ctx, id.User(u)); err != nil {
+	var users []id.User
+	for _, name := range change.UserIDs {
+		u := id.User(name)
+		if o.isHere(u) {
+			err = o.exists(ctx, u)
+		}
+		if err != nil {
 			return frame.Conversation{}, err
 		}
-		if err := o.mayAdd(ctx, c, []id.User{id.User(u)}); err != nil {
-			return frame.Conversation{}, err
-		}
+		users = append(users, u)
+	}
+	if err := o.invite(ctx, c, v.State.Create, users); err != nil {
+		return frame.Conversation{}, err
 	}
 	if _, err := o.propose(ctx, c, v.State.ID, conversation.Proposal{Type: frame.TypeMemberAdd, Change: change, Expects: in.Expects}); err != nil {
 		return frame.Conversation{}, err

@@ -19,6 +19,7 @@ func inviting() []*suite.Case {
 	a.add("LINK-STRANGER", "who bears no token learns nothing, whatever there is", "CONV-LINK-3", linkStranger)
 	a.add("LINK-ENDS", "links are used up, expire and are revoked", "CONV-LINK-4 CONV-LINK-5", linkEnds)
 	a.add("LINK-APPROVAL", "by a link that needs approval its bearer asks, sees nothing, and is added or declined", "CONV-LINK-6 CONV-LINK-7 CONV-REQUEST-1 CONV-REQUEST-2", linkApproval)
+	a.add("LINK-HUB", "the name of a hub in a token does not matter where the conversation is", "CONV-LINK-9", linkHub)
 	a.add("LINK-FULL", "there are 20 links that let in at most", "CONV-LINK-8", linkFull)
 	a.add("REQUEST-FULL", "there are 100 requests at most", "CONV-REQUEST-3", requestFull, alone, slow(5*time.Minute))
 	return a.list
@@ -61,7 +62,8 @@ func linkSecret(t *suite.T, a, b *actor) {
 	at := b.cursor()
 	made := a.ok(http.StatusCreated, post(k.path("/links"), object{"maxUses": 3}))
 	token := made.At("token").Text()
-	secret := token[len(token)-22:]
+	bare, _, _ := strings.Cut(token, "@")
+	secret := bare[len(bare)-22:]
 	list := a.ok(http.StatusOK, get(k.path("/links")))
 	t.Expect(len(list.At("links").List()) == 1 && list.At("links").List()[0].At("linkId").Text() == made.At("linkId").Text(), "the links are %v", list.Value)
 	shown := list.String() + k.see(a).String() + fmt.Sprint(k.events(a)) + fmt.Sprint(b.catchUp(at))
@@ -69,6 +71,18 @@ func linkSecret(t *suite.T, a, b *actor) {
 		t.Expect(!strings.Contains(shown, hidden), "%s is shown", hidden)
 	}
 	wantCode(t, b.ask(get(k.path("/links"))), "insufficient_role", "the list of links to a simple member")
+}
+
+func linkHub(t *suite.T, a, b *actor) {
+	token := a.group().link(a, object{})
+	bare, _, _ := strings.Cut(token, "@")
+	for _, one := range []string{bare, bare + "@other.example"} {
+		b.ok(http.StatusOK, post("/links/preview", object{"token": one}))
+		wantJoin(t, b, one, http.StatusOK)
+	}
+	for _, bad := range []string{bare + "@", bare + "@Other.example", bare + "@other.example@third.example"} {
+		wantCode(t, b.ask(post("/links/preview", object{"token": bad})), "link_invalid", "a name that is none")
+	}
 }
 
 func linkStranger(t *suite.T, a, b *actor) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
@@ -174,13 +176,18 @@ func TestLinkToken_IsReadBack(t *testing.T) {
 	w := small(t)
 	secret := make([]byte, conversation.LinkSecretSize)
 	secret[3] = 7
-	token := conversation.LinkToken(w.id, w.linkID("L"), secret)
-	c, link, got, ok := conversation.ParseLinkToken(token)
-	if !ok || c != w.id || link != w.linkID("L") || string(got) != string(secret) || len(token) != 84 {
-		t.Errorf("%s is %s %s %x, %v", token, c, link, got, ok)
+	sent := conversation.Token{Conversation: w.id, LinkID: w.linkID("L"), Secret: secret}
+	token := sent.String()
+	if got, ok := conversation.ParseToken(token); !ok || !cmp.Equal(got, sent) || len(token) != 84 {
+		t.Errorf("%s is %+v, %v", token, got, ok)
 	}
-	for _, bad := range []string{"", "pl_", token[1:], token[:83], token + "A", strings.Replace(token, "pl_", "pa_", 1), "pl_" + strings.Repeat("*", 81)} {
-		if _, _, _, ok := conversation.ParseLinkToken(bad); ok {
+	sent.Hub = "a.example:8448"
+	if got, ok := conversation.ParseToken(token + "@a.example:8448"); !ok || !cmp.Equal(got, sent) || sent.String() != token+"@a.example:8448" {
+		t.Errorf("with its hub %s is %+v, %v", token, got, ok)
+	}
+	for _, bad := range []string{"", "pl_", token[1:], token[:83], token + "A", strings.Replace(token, "pl_", "pa_", 1), "pl_" + strings.Repeat("*", 81),
+		token + "@", token + "@A.example", token + "@a.example@b.example", token + "@a.example/x", token[:50] + "@a.example"} {
+		if _, ok := conversation.ParseToken(bad); ok {
 			t.Errorf("%q is a token", bad)
 		}
 	}
@@ -189,9 +196,10 @@ func TestLinkToken_IsReadBack(t *testing.T) {
 func FuzzParseLinkToken(f *testing.F) {
 	f.Add("pl_u4uHtkfDX58RGE4QChML7n0jDYheD-JCposZTiai4wgAAECAwQFBgcICQoLAAECAwQFBgcICQoLDA0ODw")
 	f.Add("pl_")
+	f.Add("pl_u4uHtkfDX58RGE4QChML7n0jDYheD-JCposZTiai4wgAAECAwQFBgcICQoLAAECAwQFBgcICQoLDA0ODw@a.example")
 	f.Fuzz(func(t *testing.T, token string) {
-		c, link, secret, ok := conversation.ParseLinkToken(token)
-		if ok && conversation.LinkToken(c, link, secret) != token {
+		got, ok := conversation.ParseToken(token)
+		if ok && got.String() != token {
 			t.Errorf("%q is read as another", token)
 		}
 	})

@@ -181,28 +181,47 @@ func (i *Info) dropRequest(u id.User) {
 	}
 }
 
-// LinkToken is what invites: the conversation, the link and its secret, for people to pass on. spec: CONV-LINK-1
-func LinkToken(c id.Conversation, linkID string, secret []byte) string {
-	raw := c.Bytes()
-	return tokenPrefix + canonical.EncodeBase64(raw[:]) + linkID + canonical.EncodeBase64(secret)
+// Token is what invites: the conversation, the link and its secret, for people to pass on, and the hub that knows them.
+type Token struct {
+	Conversation id.Conversation
+	LinkID       string
+	Secret       []byte
+	Hub          id.Server // empty in a token of a server by itself
+}
+
+// String writes the token. spec: CONV-LINK-1
+func (t Token) String() string {
+	raw := t.Conversation.Bytes()
+	out := tokenPrefix + canonical.EncodeBase64(raw[:]) + t.LinkID + canonical.EncodeBase64(t.Secret)
+	if t.Hub != "" {
+		out += "@" + string(t.Hub)
+	}
+	return out
 }
 
 const tokenPrefix = "pl_"
 
-// ParseLinkToken reads a token. ok is false for what is none.
-func ParseLinkToken(token string) (c id.Conversation, linkID string, secret []byte, ok bool) {
+// ParseToken reads a token. ok is false for what is none.
+func ParseToken(token string) (t Token, ok bool) {
 	rest, ok := strings.CutPrefix(token, tokenPrefix)
+	rest, hub, named := strings.Cut(rest, "@")
 	const conv, link = 43, LinkIDSize * 4 / 3
 	if !ok || len(rest) < conv+link {
-		return "", "", nil, false
+		return t, false
 	}
 	c, err := id.ParseConversation("c" + rest[:conv])
 	if err != nil {
-		return "", "", nil, false
+		return t, false
 	}
-	secret, err = canonical.DecodeBase64(rest[conv+link:])
+	secret, err := canonical.DecodeBase64(rest[conv+link:])
 	if err != nil || len(secret) != LinkSecretSize {
-		return "", "", nil, false
+		return t, false
 	}
-	return c, rest[conv : conv+link], secret, true
+	if named {
+		if t.Hub, err = id.ParseServer(hub); err != nil {
+			return Token{}, false
+		}
+	}
+	t.Conversation, t.LinkID, t.Secret = c, rest[conv:conv+link], secret
+	return t, true
 }

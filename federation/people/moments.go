@@ -60,11 +60,13 @@ type Moments struct {
 	moved  *limit.Counter
 
 	mu    sync.Mutex
-	fresh map[moved]struct{} // pointers of users of this server that moved, not sorted by server yet
+	fresh map[moved]bool // pointers of users of this server that moved, not sorted by server yet
 	to    map[id.Server]*pack
 	ahead map[moved]replica.Receipt // of users of other servers
 	grew  map[id.Conversation]struct{}
 }
+
+// The value of a moved pointer tells whether it was the delivered one: that somebody read is not told of who hides it.
 
 // moved is a member whose pointer moved.
 type moved struct {
@@ -75,7 +77,7 @@ type moved struct {
 // pack is what waits for one server.
 type pack struct {
 	typing  map[moved]bool // lost if it cannot go out now
-	moved   map[moved]struct{}
+	moved   map[moved]bool
 	sending bool
 }
 
@@ -87,7 +89,7 @@ func NewMoments(o MomentOptions) *Moments {
 	rate := limit.Rate{Count: momentsMinute, Per: time.Minute}
 	return &Moments{
 		MomentOptions: o, wake: make(chan struct{}, 1), typing: limit.NewCounter(rate, maxServers), moved: limit.NewCounter(rate, maxServers),
-		fresh: map[moved]struct{}{}, to: map[id.Server]*pack{}, ahead: map[moved]replica.Receipt{}, grew: map[id.Conversation]struct{}{},
+		fresh: map[moved]bool{}, to: map[id.Server]*pack{}, ahead: map[moved]replica.Receipt{}, grew: map[id.Conversation]struct{}{},
 	}
 }
 
@@ -116,13 +118,9 @@ func (m *Moments) Moved(list []conversation.Receipt) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range list {
-		if r.Prefs == nil && r.User != "" && r.User.Server() == m.Directory.Self && len(m.fresh) < maxMoved {
-			m.fresh[moved{r.ConversationID, r.User}] = struct{}{}
-		}
-		for _, p := range r.Many {
-			if u := id.User(p.UserID); u.Server() == m.Directory.Self && len(m.fresh) < maxMoved {
-				m.fresh[moved{r.ConversationID, u}] = struct{}{}
-			}
+		if r.Prefs == nil && r.User.Server() == m.Directory.Self && len(m.fresh) < maxMoved {
+			key := moved{r.ConversationID, r.User}
+			m.fresh[key] = m.fresh[key] || r.Status != "read"
 		}
 	}
 	if len(m.fresh) > 0 {
@@ -147,7 +145,7 @@ func (m *Moments) Committed(events []conversation.Committed) {
 func (m *Moments) pack(s id.Server) *pack {
 	p := m.to[s]
 	if p == nil && len(m.to) < maxTo {
-		p = &pack{typing: map[moved]bool{}, moved: map[moved]struct{}{}}
+		p = &pack{typing: map[moved]bool{}, moved: map[moved]bool{}}
 		m.to[s] = p
 	}
 	return p
@@ -198,10 +196,10 @@ func (m *Moments) waits() bool {
 func (m *Moments) sort(ctx context.Context) {
 	m.mu.Lock()
 	fresh := m.fresh
-	m.fresh = map[moved]struct{}{}
+	m.fresh = map[moved]bool{}
 	m.mu.Unlock()
 	servers := map[id.Conversation][]id.Server{}
-	for one := range fresh {
+	for one, delivered := range fresh {
 		list, known := servers[one.conv]
 		if !known {
 			list = m.servers(ctx, one.conv)
@@ -210,7 +208,7 @@ func (m *Moments) sort(ctx context.Context) {
 		m.mu.Lock()
 		for _, s := range list {
 			if p := m.pack(s); p != nil && len(p.moved) < maxMoved {
-				p.moved[one] = struct{}{}
+				p.moved[one] = p.moved[one] || delivered
 			}
 		}
 		m.mu.Unlock()
@@ -263,8 +261,8 @@ func (m *Moments) deliver(ctx context.Context, to id.Server, p *pack) {
 	defer m.mu.Unlock()
 	p.sending = false
 	if err != nil {
-		for one := range taken {
-			p.moved[one] = struct{}{}
+		for one, delivered := range taken {
+			p.moved[one] = p.moved[one] || delivered
 		}
 		m.Log.Debug("what is of the moment was not told", slog.String("server", string(to)), slog.Any("error", err))
 		return
@@ -277,20 +275,22 @@ func (m *Moments) deliver(ctx context.Context, to id.Server, p *pack) {
 }
 
 // take makes a transaction of what waits. Typing is taken for good; pointers are put back if they do not arrive.
-func (m *Moments) take(ctx context.Context, p *pack) (tx replica.Transaction, taken map[moved]struct{}) {
-	taken = map[moved]struct{}{}
-	by := map[id.Conversation][]id.User{}
+func (m *Moments) take(ctx context.Context, p *pack) (tx replica.Transaction, taken map[moved]bool) {
+	taken = map[moved]bool{}
+	by := map[id.Conversation]map[id.User]bool{}
 	m.mu.Lock()
 	for one, on := range p.typing {
 		tx.Typing = append(tx.Typing, frame.Typing{ConversationID: string(one.conv), UserID: string(one.user), IsTyping: on})
 	}
 	clear(p.typing)
-	for one := range p.moved {
-		if by[one.conv] == nil && len(by) == replica.MaxItems {
-			continue
+	for one, delivered := range p.moved {
+		if by[one.conv] == nil {
+			if len(by) == replica.MaxItems {
+				continue
+			}
+			by[one.conv] = map[id.User]bool{}
 		}
-		by[one.conv] = append(by[one.conv], one.user)
-		taken[one] = struct{}{}
+		by[one.conv][one.user], taken[one] = delivered, delivered
 		delete(p.moved, one)
 	}
 	m.mu.Unlock()

@@ -5,6 +5,7 @@ package people
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"parley.chat/core/conversation"
@@ -19,8 +20,8 @@ func (m *Moments) ReceiptsOf(ctx context.Context, c id.Conversation) ([]replica.
 	return m.receipts(ctx, c, nil)
 }
 
-// receipts are the pointers of those users of this server, of all if users is nil.
-func (m *Moments) receipts(ctx context.Context, c id.Conversation, users []id.User) ([]replica.Receipt, error) {
+// receipts are the pointers of those users of this server who moved, with whether the delivered one did; of all if moved is nil.
+func (m *Moments) receipts(ctx context.Context, c id.Conversation, moved map[id.User]bool) ([]replica.Receipt, error) {
 	v, err := m.Timeline.View(ctx, c)
 	if err != nil {
 		return nil, err
@@ -29,11 +30,10 @@ func (m *Moments) receipts(ctx context.Context, c id.Conversation, users []id.Us
 	if err != nil {
 		return nil, err
 	}
-	if users == nil {
-		for u := range pointers {
-			if u.Server() == m.Directory.Self {
-				users = append(users, u)
-			}
+	users := slices.Sorted(maps.Keys(moved))
+	for u := range pointers {
+		if moved == nil && u.Server() == m.Directory.Self {
+			users = append(users, u)
 		}
 	}
 	hidden, err := m.Readers.HideReads(ctx, users)
@@ -45,7 +45,8 @@ func (m *Moments) receipts(ctx context.Context, c id.Conversation, users []id.Us
 	for _, u := range users {
 		member, ok := v.State.Member(u)
 		p, have := pointers[u]
-		if !ok || !have || member.Membership != conversation.Joined {
+		delivered := moved == nil || moved[u]
+		if !ok || !have || member.Membership != conversation.Joined || hidden[u] && !delivered {
 			continue
 		}
 		r := replica.Receipt{UserID: u}

@@ -17,13 +17,21 @@ import (
 type committed struct {
 	*discreet
 	channels *channel.Channels
+	abroad   *abroad
 }
 
 // Committed implements timeline.Out.
 func (c committed) Committed(ctx context.Context, events []conversation.Committed) error {
 	err := c.Fanout.Committed(ctx, events)
 	c.channels.Committed(events)
+	c.abroad.committed(events)
 	return err
+}
+
+// Receipts implements timeline.Out.
+func (c committed) Receipts(ctx context.Context, list []conversation.Receipt) error {
+	c.abroad.moved(list)
+	return c.discreet.Receipts(ctx, list)
 }
 
 // audience is a registry that lets channels know who is live. They are told first, so that no hint is missed.

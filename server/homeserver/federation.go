@@ -100,7 +100,7 @@ func (h *Homeserver) federation(none http.Handler) http.Handler {
 		proxies := h.proxies()
 		signed = door.New(door.Config{
 			Auth:    h.peers.auth,
-			Routes:  []door.Route{door.Ping(h.identity.name, h.now)},
+			Routes:  append([]door.Route{door.Ping(h.identity.name, h.now)}, h.abroadRoutes()...),
 			Rates:   door.Rates{RequestsPerMinute: f.RequestsPerMinute, BytesPerMinute: f.MegabytesPerMin << 20, FailuresPerMinute: failuresPerMinute},
 			Log:     h.part("federation"),
 			Address: func(r *http.Request) netip.Addr { return rest.ClientAddress(r, proxies) },

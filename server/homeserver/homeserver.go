@@ -71,10 +71,12 @@ type Homeserver struct {
 	fanout   *fanout.Fanout
 	timeline *timeline.Timeline
 	presence *ephemeral.Presence
+	abroad   *abroad // nil: this server does not federate
 	feed     *feed.Feed
 	channels *channel.Channels
 	accounts *account.Accounts
 	people   *account.People
+	talks    *op.Conversations
 	door     *session.Door
 	eraser   *op.Eraser
 	polls    *polls
@@ -122,6 +124,7 @@ func (h *Homeserver) open(ctx context.Context) (err error) {
 	if err := h.openPeers(); err != nil {
 		return err
 	}
+	h.openAbroad()
 	h.assemble()
 	return h.registrationTokens(ctx)
 }
@@ -140,9 +143,9 @@ func (h *Homeserver) assemble() {
 		h.timeline, h.channels, h.presence = h.opt.Owner.timeline, h.opt.Owner.channels, h.opt.Owner.presence
 	} else {
 		h.channels = channel.New(channel.Options{Store: h.store, Owner: owner{h}, Shards: h.cfg.Database.Shards, Log: h.part("channel"), Clock: h.opt.Clock})
-		h.presence = ephemeral.New(ephemeral.Options{Out: h.fanout, Store: h.store, Rules: sights{h}, Log: h.part("presence")})
+		h.presence = ephemeral.New(ephemeral.Options{Out: h.fanout, Store: h.store, Rules: sights{h}, Elsewhere: h.elsewhere(), Log: h.part("presence")})
 		h.timeline = timeline.New(timeline.Options{
-			Store: h.store, Out: committed{out, h.channels}, Node: h.identity.node, Self: id.Server(h.cfg.ServerName), Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
+			Store: h.store, Out: committed{out, h.channels, h.abroad}, Node: h.identity.node, Self: id.Server(h.cfg.ServerName), Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
 			Clock: h.opt.Clock, Fail: h.opt.Fail,
 		})
 	}
@@ -156,7 +159,7 @@ func (h *Homeserver) assemble() {
 	if h.opt.Owner != nil {
 		h.people = h.opt.Owner.people
 	} else {
-		h.people = account.NewPeople(h.store, h.feed, reconsider{told{h.fanout, h.part("account")}, h.presence}, h.opt.Clock)
+		h.people = account.NewPeople(h.store, h.feed, reconsider{told{h.fanout, h.part("account")}, h.presence, h.abroad}, h.opt.Clock)
 	}
 	h.feed.People, out.people = h.people, h.people
 	h.assembleHTTP(limits)
@@ -210,6 +213,7 @@ func (h *Homeserver) Run(ctx context.Context) error {
 		middle.Go(func() error { return h.eraser.Run(middleCtx) })
 		middle.Go(func() error { return h.channels.Run(middleCtx) })
 		middle.Go(func() error { return h.presence.Run(middleCtx) })
+		middle.Go(func() error { return h.abroad.run(middleCtx) })
 	}
 	middle.Go(func() error { return h.fanout.Run(middleCtx) })
 	middle.Go(func() error { return h.accounts.Run(middleCtx) })

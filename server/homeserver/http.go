@@ -32,12 +32,15 @@ import (
 // assembleHTTP makes the doors.
 func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	accounts := op.NewAccounts(h.accounts)
+	accounts.Others = h.abroad.asked()
 	conversations := &op.Conversations{
-		Timeline: h.timeline, Writer: h.timeline, Feed: h.feed, Channels: h.channels, Users: h.accounts, People: h.people,
+		Timeline: h.timeline, Writer: h.timeline, Feed: h.feed, Channels: h.channels, People: h.people,
+		Users: everybody{h}, Others: h.abroad.asked(),
 		Finder: &search.Finder{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards},
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.ring, Log: h.part("op"),
 	}
 	conversations.Created = h.creations()
+	h.talks = conversations
 	presence := &op.Presence{Presence: h.presence, Conversations: conversations}
 	conversations.Searches = h.searches()
 	requests := op.NewRequests(h.cfg.Limits.RequestsPerSecond, h.now)

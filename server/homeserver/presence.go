@@ -78,6 +78,12 @@ func (s sights) Sights(ctx context.Context, viewer id.User, of []id.User) ([]eph
 // sight asks for the contact at most once, and only if something depends on it. spec: PRES-PRIVACY-4 PRES-PRIVACY-6
 func (s sights) sight(ctx context.Context, viewer, u id.User, people map[id.User]*account.Person) (out ephemeral.Sight, err error) {
 	me, other := people[viewer], people[u]
+	if !s.h.isHere(u) { // Their server judges the rest. spec: FED-PRESENCE-4
+		if has(me.Blocked, u) {
+			return out, nil
+		}
+		return ephemeral.Sight{Online: me.Settings.Online != account.Nobody, LastSeen: me.Settings.LastSeen != account.Nobody}, nil
+	}
 	if has(me.Blocked, u) || has(other.Blocked, viewer) {
 		return out, nil
 	}
@@ -135,12 +141,14 @@ func (s sights) Hears(ctx context.Context, sender id.User, c id.Conversation, me
 type reconsider struct {
 	told
 	presence *ephemeral.Presence
+	abroad   *abroad
 }
 
 // Changed implements account.Told.
 func (r reconsider) Changed(u id.User, it account.Item) {
 	r.told.Changed(u, it)
 	if it.Kind == account.KindSettings || it.Kind == account.KindBlock {
+		r.abroad.forget(u)
 		r.presence.Reconsider(u)
 	}
 }
