@@ -100,7 +100,9 @@ func TestAnswers_ADatabaseThatIsAwayIsAnError(t *testing.T) {
 	p := newPair(t, people.Rates{})
 	p.house.err = errors.New("away")
 	for name, do := range map[string]func() (any, error){
-		"users": func() (any, error) { return p.answers.Users(t.Context(), "a.test", body(t, replica.AskUsers{UserIDs: []id.User{bob}})) },
+		"users": func() (any, error) {
+			return p.answers.Users(t.Context(), "a.test", body(t, replica.AskUsers{UserIDs: []id.User{bob}}))
+		},
 		"invites": func() (any, error) {
 			return p.answers.Invites(t.Context(), "a.test", body(t, replica.AskInvite{Create: group(alice), InviterID: alice, UserIDs: []id.User{bob}}))
 		},

@@ -151,7 +151,9 @@ func TestDirectory_TellsWhyThereIsNoAnswer(t *testing.T) {
 func TestDirectory_AnswersAboutOthersAreNotBelieved(t *testing.T) {
 	p := newPair(t, people.Rates{})
 	p.wire.set(func() {
-		p.wire.twist = func(_ string, raw []byte) []byte { return bytes.ReplaceAll(raw, []byte("bob@b.test"), []byte("amy@a.test")) }
+		p.wire.twist = func(_ string, raw []byte) []byte {
+			return bytes.ReplaceAll(raw, []byte("bob@b.test"), []byte("amy@a.test"))
+		}
 	})
 	_, err := p.Profile(t.Context(), alice, bob)
 	wantCode(t, "another user", err, fault.ServerUnreachable)
