@@ -4,9 +4,14 @@ package homeserver_test
 
 import (
 	"encoding/json"
+	"io/fs"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"parley.chat/internal/testenv"
 	"parley.chat/protocol/fault"
@@ -14,6 +19,7 @@ import (
 	"parley.chat/protocol/rest"
 	"parley.chat/server/config"
 	"parley.chat/server/homeserver"
+	"parley.chat/spec"
 )
 
 func limited(l config.Limits) testenv.Option {
@@ -295,4 +301,34 @@ func TestLimits_AUserAsksSoMuchInASecondAndSendsAsManyFrames(t *testing.T) {
 	}
 	s.Send(frame.SendMessage, text)
 	s.Ack(text.TempID)
+}
+
+// Discovery lists every feature that is in force, and no other.
+func TestDiscovery_ListsTheFeaturesInForce(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	raw, err := fs.ReadFile(spec.Files(), "features.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for line := range strings.Lines(string(raw)) {
+		if name, rest, ok := strings.Cut(strings.TrimPrefix(line, "- {name: "), ","); ok && strings.Contains(rest, "status: current") {
+			want = append(want, name)
+		}
+	}
+	res, err := http.Get(srv.URL + "/.well-known/parley/client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var got rest.Discovery
+	if err := json.NewDecoder(res.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	slices.Sort(got.Features)
+	if d := cmp.Diff(want, got.Features); d != "" || len(want) < 10 {
+		t.Errorf("listed (+) against spec/features.yaml (-):\n%s", d)
+	}
 }
