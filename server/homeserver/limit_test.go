@@ -313,7 +313,8 @@ func TestDiscovery_ListsTheFeaturesInForce(t *testing.T) {
 	}
 	var want []string
 	for line := range strings.Lines(string(raw)) {
-		if name, rest, ok := strings.Cut(strings.TrimPrefix(line, "- {name: "), ","); ok && strings.Contains(rest, "status: current") {
+		if entry, ok := strings.CutPrefix(line, "- {name: "); ok && strings.Contains(entry, "status: current") {
+			name, _, _ := strings.Cut(entry, ",")
 			want = append(want, name)
 		}
 	}
