@@ -23,7 +23,7 @@ var partitioned = [...]string{
 	"users", "devices", "spent_tokens", "phone_numbers", "registration_tokens",
 	"account_data",
 	"annotations", "reactions", "mentions",
-	"event_origins", "submissions",
+	"event_origins", "submissions", "replicas",
 	"reports", "moderation_actions", "erasures",
 	"search_progress", "message_search",
 	"followers",
