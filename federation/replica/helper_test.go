@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"parley.chat/core/timeline"
-	"parley.chat/federation/federationtest"
 	"parley.chat/federation/replica"
+	"parley.chat/internal/federationtest"
 	"parley.chat/internal/timelinetest"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"

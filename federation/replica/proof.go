@@ -182,7 +182,7 @@ func statement(rng *wire.Range) Statement {
 }
 
 // diverge keeps the proof that the hub said two things of the entry at seq, here and in theirs, and takes nothing more of the
-// conversation. It returns the fault. spec: FED-PROOF-1 FED-PROOF-3
+// conversation. It returns the fault. spec: FED-PROOF-1
 func (r *Replicas) diverge(ctx context.Context, v timeline.View, c id.Conversation, theirs Statement, seq int64) error {
 	k, err := r.remember(ctx, c)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	wire "parley.chat/protocol/replica"
 )
 
-// maxState is the largest state of a snapshot in bytes. spec: FED-SNAPSHOT-3
+// maxState is the largest state of a snapshot in bytes.
 const maxState = 768 << 10
 
 // takeSnapshot begins a replica, or goes on with one that the snapshot is ahead of.
@@ -47,7 +47,7 @@ func (r *Replicas) takeSnapshot(ctx context.Context, from id.Server, v timeline.
 	return v.Head.Seq, nil
 }
 
-// readSnapshot verifies all that a snapshot says but for the effect of its entry. spec: FED-SNAPSHOT-2
+// readSnapshot verifies all that a snapshot says but for the effect of its entry. spec: FED-SNAPSHOT-1
 func (r *Replicas) readSnapshot(ctx context.Context, from id.Server, s *wire.Snapshot) (*conversation.State, timeline.Foreign, error) {
 	none := timeline.Foreign{}
 	entry := s.Record.Entry
@@ -98,6 +98,7 @@ func (r *Replicas) readSnapshot(ctx context.Context, from id.Server, s *wire.Sna
 }
 
 // hubOf wants the sender to be the hub. That a hub was moved cannot be seen from a snapshot alone: whoever wanted to could say so.
+// spec: FED-SNAPSHOT-2
 func (r *Replicas) hubOf(st *conversation.State, term int64, from id.Server) error {
 	switch {
 	case st.Hub() != from || from == r.o.Self:
@@ -112,7 +113,7 @@ func (r *Replicas) hubOf(st *conversation.State, term int64, from id.Server) err
 
 func (r *Replicas) hasOwn(s *conversation.State) bool { return slices.Contains(s.Servers(), r.o.Self) }
 
-// begin asks own members and begins a replica. spec: FED-SNAPSHOT-4
+// begin asks own members and begins a replica. spec: FED-SNAPSHOT-3 FED-SNAPSHOT-4
 func (r *Replicas) begin(ctx context.Context, from id.Server, st *conversation.State, f timeline.Foreign) error {
 	if wait := r.begins.Take(string(from), 1, r.o.Now().UnixMilli()); wait > 0 {
 		return limit.Refusal(wait, "too many new conversations of this server")
