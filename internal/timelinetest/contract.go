@@ -49,6 +49,8 @@ func Contract(t *testing.T, open Open) {
 		"ReplicasBeginAndFollow":              followBegins,
 		"TamperedEntriesBreakTheChain":        followTampered,
 		"EntriesAgainstTheRulesAreRefused":    followRefused,
+		"AReplicaSaysWhatTheHubSays":          followModel,
+		"ReplicasBeginInTheMiddle":            followLate,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open) })
 	}
