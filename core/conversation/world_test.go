@@ -79,11 +79,29 @@ func (w *world) propose(p conversation.Proposal) (*conversation.Event, error) {
 	if err := conversation.Decide(w.state, p, w.limits); err != nil {
 		return e, err
 	}
+	before := w.state
 	if err := w.append(e); err != nil {
 		return e, err
 	}
+	mustFollow(e, before, p)
 	w.tell(p)
 	return e, nil
+}
+
+// mustFollow wants those who did not give the order to accept what was accepted, whether they hold the message it is about or not.
+func mustFollow(e *conversation.Event, before *conversation.State, p conversation.Proposal) {
+	got, about, err := conversation.ProposalOf(e)
+	if err != nil || (about == id.Message{}) && p.Target != nil && p.Type != frame.TypeUnpin {
+		panic(fmt.Sprintf("seq %d %s is read as about %s: %v", e.Seq, e.Type, about, err))
+	}
+	got.SentAt, got.Target = p.SentAt, p.Target
+	if err := conversation.Judge(before, got); err != nil {
+		panic(fmt.Sprintf("seq %d %s was accepted, a follower says %v", e.Seq, e.Type, err))
+	}
+	got.Target, got.Unheld = nil, true
+	if err := conversation.Judge(before, got); err != nil {
+		panic(fmt.Sprintf("seq %d %s was accepted, a follower that does not hold the message says %v", e.Seq, e.Type, err))
+	}
 }
 
 func (w *world) append(e *conversation.Event) error {

@@ -146,13 +146,18 @@ func (c *conv) startPointers(e *conversation.Event, s *conversation.State, prefs
 	}
 	for u, m := range s.Members {
 		if m.Membership == conversation.Joined && m.JoinedSeq == e.Seq {
-			p := &pointer{Pointer: Pointer{Delivered: e.Seq, Read: e.Seq, ReadCount: e.Count, Prefs: prefs[u]}}
-			if before := c.pointers[u]; before != nil {
-				p.Prefs, p.PrefsMark, p.newPrefs = before.Prefs, before.PrefsMark, before.newPrefs
-			}
-			c.pointers[u] = p
+			c.startPointer(u, Pointer{Delivered: e.Seq, Read: e.Seq, ReadCount: e.Count, Prefs: prefs[u]})
 		}
 	}
+}
+
+// startPointer puts a pointer in place of the one of an earlier membership, whose prefs stay if there are no others.
+func (c *conv) startPointer(u id.User, at Pointer) {
+	p := &pointer{Pointer: at}
+	if before := c.pointers[u]; before != nil && at.Prefs == nil {
+		p.Prefs, p.PrefsMark, p.newPrefs = before.Prefs, before.PrefsMark, before.newPrefs
+	}
+	c.pointers[u] = p
 }
 
 // ref finds a recent entry by seq; the caller holds shard.mu.

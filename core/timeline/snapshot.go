@@ -212,11 +212,7 @@ func (c *conv) beginAt(e *conversation.Event, s *conversation.State, prefs map[i
 		if ok && c.pointers[u] != nil && had.JoinedSeq == m.JoinedSeq {
 			continue
 		}
-		p := &pointer{Pointer: Pointer{Delivered: start(m, e.Seq), Read: start(m, e.Seq), ReadCount: e.Count, Prefs: prefs[u]}}
-		if before := c.pointers[u]; before != nil {
-			p.Prefs, p.PrefsMark, p.newPrefs = before.Prefs, before.PrefsMark, before.newPrefs
-		}
-		c.pointers[u] = p
+		c.startPointer(u, Pointer{Delivered: start(m, e.Seq), Read: start(m, e.Seq), ReadCount: e.Count, Prefs: prefs[u]})
 	}
 }
 

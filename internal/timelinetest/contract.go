@@ -51,6 +51,10 @@ func Contract(t *testing.T, open Open) {
 		"EntriesAgainstTheRulesAreRefused":    followRefused,
 		"AReplicaSaysWhatTheHubSays":          followModel,
 		"ReplicasBeginInTheMiddle":            followLate,
+		"ReplicasOutliveFaults":               followFaults,
+		"WhatAReplicaErasesStaysForTheHub":    followLocal,
+		"ReplicasBeginAgain":                  followAgain,
+		"DirectConversationsAreMadeByEither":  followDirect,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open) })
 	}

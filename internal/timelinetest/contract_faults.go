@@ -47,6 +47,7 @@ func faults(t *testing.T, open Open) {
 type rough struct {
 	t     *testing.T
 	store timeline.Store
+	as    id.Server
 
 	mu    sync.Mutex
 	node  *Node
@@ -61,6 +62,7 @@ func (r *rough) current() *Node {
 
 func (r *rough) start(h Hooks) {
 	n := Start(r.t, r.store, func(o *timeline.Options) {
+		o.Self = r.as
 		o.FlushEvery, o.ReceiptEvery, o.ColdWindow = 20*time.Millisecond, 5*time.Millisecond, 16
 	})
 	n.Wire.Set(h)
