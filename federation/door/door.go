@@ -47,6 +47,8 @@ type Config struct {
 	Log    *slog.Logger
 	// Address is the client's, from the connection if nil.
 	Address func(*http.Request) netip.Addr
+	// Heard is told of every server whose request was verified; it does not block. May be nil.
+	Heard func(id.Server)
 	// Away tells errors that mean: the database is away.
 	Away    func(error) bool
 	Metrics prometheus.Registerer // nil: none
@@ -149,6 +151,9 @@ func (d *door) walk(r *http.Request, rt Route) (who id.Server, out any, err erro
 	}
 	if err := d.limits.verified(v.Origin, len(v.Body)); err != nil {
 		return v.Origin, nil, err
+	}
+	if d.c.Heard != nil {
+		d.c.Heard(v.Origin)
 	}
 	out, err = rt.Handle(r.Context(), &Call{Origin: v.Origin, Body: v.Body, request: r})
 	return v.Origin, out, err
