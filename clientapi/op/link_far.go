@@ -23,7 +23,7 @@ func (o *Conversations) hubName(s *conversation.State) id.Server {
 	if o.Others == nil {
 		return ""
 	}
-	return s.Create.Hub
+	return s.Hub()
 }
 
 // isElsewhere tells whether a hub is another server that can be asked.
@@ -77,7 +77,7 @@ func (o *Conversations) PreviewLinkFor(ctx context.Context, u id.User, conv id.C
 	if err != nil {
 		return rest.LinkPreview{}, err
 	}
-	if channel.IsChannel(b.view) || b.view.State.Create.Hub != o.Server { // Channels are read on their own server.
+	if channel.IsChannel(b.view) || b.view.State.Hub() != o.Server { // Channels are read on their own server.
 		return rest.LinkPreview{}, none
 	}
 	return o.PreviewLink(ctx, Caller{User: u}, rest.LinkToken{Token: token})

@@ -70,7 +70,11 @@ func (d *door) fault(w *recorder, err error) *fault.Error {
 	}
 	info := fault.Lookup(f.Code)
 	if info.Status >= http.StatusInternalServerError && f.Unwrap() != nil {
-		d.Log.Error("request not served", slog.String("request", w.id), slog.String("code", string(f.Code)), slog.Any("error", err))
+		level := slog.LevelError
+		if f.Code == fault.ServerUnreachable || f.Code == fault.HubUnavailable { // Nothing is amiss here.
+			level = slog.LevelInfo
+		}
+		d.Log.Log(context.Background(), level, "request not served", slog.String("request", w.id), slog.String("code", string(f.Code)), slog.Any("error", err))
 	}
 	if f.Code == fault.Internal {
 		return fault.New(fault.Internal, "internal error, reference %s", w.id)

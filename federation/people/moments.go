@@ -5,6 +5,7 @@ package people
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -221,15 +222,7 @@ func (m *Moments) servers(ctx context.Context, c id.Conversation) []id.Server {
 	if err != nil {
 		return nil // It moves again.
 	}
-	have := map[id.Server]bool{m.Directory.Self: true}
-	var out []id.Server
-	for u, one := range v.State.Members {
-		if s := u.Server(); one.Membership == conversation.Joined && !have[s] {
-			have[s] = true
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(v.State.Servers()), func(s id.Server) bool { return s == m.Directory.Self })
 }
 
 // send hands each server what waits for it, unless something is on its way to it already.

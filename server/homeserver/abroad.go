@@ -5,6 +5,7 @@ package homeserver
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -136,7 +137,8 @@ type asker struct{ client *peer.Client }
 // Call implements people.Caller.
 func (a asker) Call(ctx context.Context, to id.Server, path string, in, out any) error {
 	err := a.client.Call(ctx, to, path, in, out)
-	if errors.Is(err, peer.ErrNotAServer) || errors.Is(err, peer.ErrForbidden) {
+	dns, _ := errors.AsType[*net.DNSError](err)
+	if errors.Is(err, peer.ErrNotAServer) || errors.Is(err, peer.ErrForbidden) || dns != nil && dns.IsNotFound {
 		return fault.New(fault.UnknownUser, "there is no server %s", to).Because(err)
 	}
 	refusal, ok := errors.AsType[*peer.Refusal](err)
