@@ -14,6 +14,7 @@ import (
 
 	"parley.chat/core/account"
 	"parley.chat/core/channel"
+	"parley.chat/core/consent"
 	"parley.chat/core/conversation"
 	"parley.chat/core/feed"
 	"parley.chat/core/search"
@@ -46,7 +47,9 @@ type Conversations struct {
 	Searches *Searches // nil: nobody is limited
 	Channels *channel.Channels
 	Users    Users
-	Others   Others // nil: there are no other servers
+	Others   Others         // nil: there are no other servers
+	Joiner   Joiner         // nil as Others
+	Asked    *consent.Asked // who asked hubs elsewhere to join; nil remembers nobody
 	People   *account.People
 	Server   id.Server
 	Limits   conversation.Limits
@@ -241,12 +244,16 @@ func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "")
 
 // append fills in what every command of a caller has. Operations without a tempId of the client's get a fresh one.
 func (o *Conversations) append(ctx context.Context, c Caller, conv id.Conversation, cmd timeline.Command) (timeline.Result, error) {
+	return o.Writer.Append(ctx, complete(c, conv, cmd))
+}
+
+func complete(c Caller, conv id.Conversation, cmd timeline.Command) timeline.Command {
 	cmd.ConversationID, cmd.Sender, cmd.Device = conv, c.User, c.Device
 	cmd.AuthorTime = time.Now().UnixMilli()
 	if cmd.TempID == "" {
 		cmd.TempID = rand.Text()
 	}
-	return o.Writer.Append(ctx, cmd)
+	return cmd
 }
 
 // visible finds a conversation the caller is or was a member of.

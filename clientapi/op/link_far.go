@@ -55,13 +55,34 @@ func (o *Conversations) joinBy(ctx context.Context, c Caller, b bearer) (asks bo
 	if err != nil {
 		return asks, err
 	}
-	_, err = o.append(ctx, c, b.token.Conversation, timeline.Command{
-		Proposal: p, Content: content, Link: &timeline.Bearing{Hub: b.token.Hub, Secret: b.token.Secret},
-	})
+	cmd := timeline.Command{Proposal: p, Content: content}
+	if hub := b.hub(); o.isElsewhere(hub) {
+		err = o.joinElsewhere(ctx, c, b, hub, cmd)
+	} else {
+		_, err = o.append(ctx, c, b.token.Conversation, cmd)
+	}
 	if errors.Is(err, conversation.ErrUnchanged) {
 		err = nil
 	}
 	return asks, err
+}
+
+// hub is the server that lets the bearer in.
+func (b bearer) hub() id.Server {
+	if b.far != nil {
+		return b.token.Hub
+	}
+	return b.view.State.Hub()
+}
+
+// joinElsewhere has another server decide. That the caller asked is noted first: who is let in then wants it.
+func (o *Conversations) joinElsewhere(ctx context.Context, c Caller, b bearer, hub id.Server, cmd timeline.Command) error {
+	if o.Joiner == nil {
+		return fault.New(fault.HubUnavailable, "the server %s, which orders the conversation, is not asked", hub)
+	}
+	o.Asked.Note(b.token.Conversation, c.User)
+	_, err := o.Joiner.Join(ctx, hub, complete(c, b.token.Conversation, cmd), canonical.EncodeBase64(b.token.Secret))
+	return err
 }
 
 // PreviewLinkFor shows a user of another server, who bears a link, what a conversation of this one is. Faults: as PreviewLink.

@@ -5,6 +5,7 @@ package op
 import (
 	"context"
 
+	"parley.chat/core/timeline"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
@@ -21,6 +22,13 @@ type Others interface {
 	MayInvite(ctx context.Context, create event.Create, inviter id.User, users []id.User) error
 	// Preview asks the hub what the bearer of an invite link may see. Faults: as PreviewLink.
 	Preview(ctx context.Context, hub id.Server, in replica.AskLink) (rest.LinkPreview, error)
+}
+
+// Joiner asks the hub of a conversation, which need not be known here, to let a user join by a link.
+type Joiner interface {
+	// Join returns when the conversation is there, if the user is a member now. The secret is in base64url. Faults:
+	// hub_unavailable and those of the hub.
+	Join(ctx context.Context, hub id.Server, cmd timeline.Command, secret string) (timeline.Result, error)
 }
 
 // isHere tells whether the user is one of this server.

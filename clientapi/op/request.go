@@ -14,7 +14,7 @@ import (
 
 // rules judge for the users of this server.
 func (o *Conversations) rules() consent.Rules {
-	return consent.Rules{Self: o.Server, People: o.People, Users: o.Users}
+	return consent.Rules{Self: o.Server, People: o.People, Users: o.Users, Asked: o.Asked}
 }
 
 // AcceptPeer lets the peer of a direct conversation through. It is idempotent. Faults: unknown_conversation, not_a_request,

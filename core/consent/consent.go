@@ -6,9 +6,11 @@ import (
 	"context"
 
 	"parley.chat/core/account"
+	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
@@ -22,7 +24,8 @@ type Users interface {
 type Rules struct {
 	Self   id.Server
 	People *account.People
-	Users  Users // of this server
+	Users  Users  // of this server
+	Asked  *Asked // may be nil
 }
 
 // Direct is how a direct conversation begins for the two, as far as they are users of this server: with what each wants of the other.
@@ -77,31 +80,75 @@ func (r Rules) MayAdd(ctx context.Context, adder id.User, users []id.User) error
 }
 
 // Joins is how a conversation begins for a user of this server whom somebody made a member of it, on whatever server: nil prefs are
-// as usual. Who joined by himself wants it. Faults: unknown_user, cannot_add. spec: FED-INVITE-3
-func (r Rules) Joins(ctx context.Context, create event.Create, u, by id.User) (*timeline.Prefs, error) {
-	ok, err := r.Users.Exists(ctx, u)
-	switch {
-	case err != nil:
+// as usual. s is the state that says what the conversation is and who asked to join it. Who joined by himself, or asked to, wants it.
+// Faults: unknown_user, cannot_add. spec: FED-INVITE-3
+func (r Rules) Joins(ctx context.Context, s *conversation.State, u, by id.User) (*timeline.Prefs, error) {
+	if err := r.exists(ctx, u); err != nil {
 		return nil, err
-	case !ok:
-		return nil, fault.New(fault.UnknownUser, "no such user: %s", u)
-	case create.Type != event.Direct && u == by:
+	}
+	switch {
+	case s.Type() == event.Direct:
+		return r.joinsDirect(ctx, s.Create.Members, u, by)
+	case u == by, s.Info.Requested(u), r.Asked.take(s.ID, u):
 		return nil, nil
-	case create.Type != event.Direct:
-		return nil, r.MayAdd(ctx, by, []id.User{u})
 	}
-	peer := create.Members[0]
+	return nil, r.MayAdd(ctx, by, []id.User{u})
+}
+
+func (r Rules) joinsDirect(ctx context.Context, two []id.User, u, by id.User) (*timeline.Prefs, error) {
+	peer := two[0]
 	if peer == u {
-		peer = create.Members[len(create.Members)-1]
+		peer = two[len(two)-1]
 	}
-	maker := by
-	if by != u && by != peer { // Only the two make it; whoever else is named, the peer wants it.
-		maker = peer
-	}
-	other := u
-	if maker == u {
-		other = peer
+	maker, other := peer, u // Whoever else is named: only the two make it, and he did not.
+	if by == u {
+		maker, other = u, peer
 	}
 	prefs, _, err := r.Direct(ctx, maker, other)
 	return prefs[u], err
+}
+
+// Admit judges a command of a user of another server to a conversation that is ordered here, as far as it makes users of this server
+// members: it refuses, or sets how the conversation begins for them. s is the state it is to follow, nil before create. Faults:
+// unknown_user, cannot_add. spec: FED-INVITE-5
+func (r Rules) Admit(ctx context.Context, s *conversation.State, cmd *timeline.Command) error {
+	users := cmd.Create.Members
+	switch {
+	case cmd.Type == frame.TypeMemberAdd:
+		users = nil
+		for _, u := range cmd.Change.UserIDs {
+			users = append(users, id.User(u))
+		}
+	case cmd.Type != frame.TypeCreate:
+		return nil
+	}
+	var added []id.User
+	for _, u := range users {
+		if u.Server() != r.Self || u == cmd.Sender {
+			continue
+		}
+		if err := r.exists(ctx, u); err != nil {
+			return err
+		}
+		if s == nil || !s.Info.Requested(u) {
+			added = append(added, u)
+		}
+	}
+	if cmd.Type == frame.TypeCreate && cmd.Create.Type == event.Direct {
+		if len(added) == 0 {
+			return nil
+		}
+		var err error
+		cmd.Prefs, cmd.Still, err = r.Direct(ctx, cmd.Sender, added[0])
+		return err
+	}
+	return r.MayAdd(ctx, cmd.Sender, added)
+}
+
+func (r Rules) exists(ctx context.Context, u id.User) error {
+	ok, err := r.Users.Exists(ctx, u)
+	if err == nil && !ok {
+		err = fault.New(fault.UnknownUser, "no such user: %s", u)
+	}
+	return err
 }

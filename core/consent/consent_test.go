@@ -5,13 +5,17 @@ package consent_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"parley.chat/core/account"
 	"parley.chat/core/consent"
+	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
@@ -63,6 +67,15 @@ func rules(persons map[id.User]*account.Person, known contacts) (consent.Rules, 
 	return consent.Rules{Self: "a.test", People: account.NewPeople(s, known, nil, nil), Users: users{alice: true, amy: true}}, s
 }
 
+// state is that of a conversation as it was made.
+func state(c event.Create) *conversation.State {
+	raw, err := c.Canonical()
+	if err != nil {
+		panic(err)
+	}
+	return &conversation.State{ID: event.ConversationID(raw), Create: c}
+}
+
 // told says how a conversation begins.
 func told(p *timeline.Prefs) string {
 	switch {
@@ -101,7 +114,7 @@ func TestJoins_ADirectConversationBeginsAsItDoesBetweenLocalUsers(t *testing.T) 
 			persons[alice] = c.person
 		}
 		r, _ := rules(persons, contacts{{alice, bob}: c.known})
-		p, err := r.Joins(t.Context(), event.NewDirect(alice, bob), alice, c.by)
+		p, err := r.Joins(t.Context(), state(event.NewDirect(alice, bob)), alice, c.by)
 		if got := told(p); got != c.want || err != nil {
 			t.Errorf("%s: %s (%v), want %s", name, got, err, c.want)
 		}
@@ -124,10 +137,87 @@ func TestJoins_WhoMayNotAddIsRefused(t *testing.T) {
 		"a user of another server too": {nil, "carl@c.test", bob, fault.UnknownUser},
 	} {
 		r, _ := rules(map[id.User]*account.Person{alice: c.person}, nil)
-		p, err := r.Joins(t.Context(), create, c.u, c.by)
+		p, err := r.Joins(t.Context(), state(create), c.u, c.by)
 		if p != nil || c.want == "" && err != nil || c.want != "" && !fault.Is(err, c.want) {
 			t.Errorf("%s: %v %v, want %s", name, p, err, c.want)
 		}
+	}
+}
+
+func TestJoins_WhoAskedIsNotAskedAgain(t *testing.T) {
+	create := event.Create{Creators: []id.User{bob}, Hub: "b.test", Members: []id.User{bob}, Type: event.Group}
+	now := time.UnixMilli(0)
+	r, _ := rules(map[id.User]*account.Person{alice: wants(account.Everyone, account.Nobody)}, nil)
+	r.Asked = consent.NewAsked(func() time.Time { return now })
+	s := state(create)
+	joins := func(want fault.Code) {
+		t.Helper()
+		if _, err := r.Joins(t.Context(), s, alice, bob); want == "" && err != nil || want != "" && !fault.Is(err, want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	joins(fault.CannotAdd)
+	s.Info.Requests = []conversation.Request{{UserID: alice}}
+	joins("")
+	s.Info.Requests = nil
+	r.Asked.Note(s.ID, alice)
+	r.Asked.Note(event.ConversationID(nil), amy)
+	joins("")
+	joins(fault.CannotAdd) // Once.
+	r.Asked.Note(s.ID, alice)
+	now = now.Add(31 * 24 * time.Hour)
+	joins(fault.CannotAdd)
+	for i := range 50_000 {
+		r.Asked.Note(s.ID, id.User(fmt.Sprintf("u%d@a.test", i)))
+	}
+	r.Asked.Note(s.ID, alice)
+	joins("")
+}
+
+func TestAdmit_UsersOfThisServerAreMadeMembersByTheirOwnRules(t *testing.T) {
+	persons := map[id.User]*account.Person{alice: wants(account.OnlyContacts, account.Nobody), amy: wants(account.Everyone, account.Everyone)}
+	group := event.Create{Creators: []id.User{bob}, Hub: "a.test", Members: []id.User{bob}, Type: event.Group}
+	add := func(users ...string) timeline.Command {
+		return timeline.Command{Proposal: conversation.Proposal{Type: frame.TypeMemberAdd, Sender: bob, Change: frame.Change{UserIDs: users}}}
+	}
+	create := func(c event.Create) timeline.Command {
+		return timeline.Command{Proposal: conversation.Proposal{Type: frame.TypeCreate, Sender: bob, Create: c}}
+	}
+	with := func(u id.User) event.Create {
+		c := group
+		c.Members = []id.User{u, bob}
+		return c
+	}
+	asked := state(group)
+	asked.Info.Requests = []conversation.Request{{UserID: alice}}
+	for name, c := range map[string]struct {
+		state *conversation.State
+		cmd   timeline.Command
+		want  fault.Code
+	}{
+		"who lets everybody":                   {state(group), add(string(amy)), ""},
+		"who lets nobody":                      {state(group), add(string(amy), string(alice)), fault.CannotAdd},
+		"who asked":                            {asked, add(string(alice)), ""},
+		"who does not exist":                   {state(group), add("ghost@a.test"), fault.UnknownUser},
+		"who is of another server":             {state(group), add("carl@c.test"), ""},
+		"a group with who lets everybody":      {nil, create(with(amy)), ""},
+		"a group with who lets nobody":         {nil, create(with(alice)), fault.CannotAdd},
+		"a group with who does not exist":      {nil, create(with("ghost@a.test")), fault.UnknownUser},
+		"a direct one with who does not exist": {nil, create(event.NewDirect("ghost@a.test", bob)), fault.UnknownUser},
+		"something else":                       {state(group), timeline.Command{Proposal: conversation.Proposal{Type: frame.TypeMessage, Sender: bob}}, ""},
+	} {
+		r, _ := rules(persons, nil)
+		if err := r.Admit(t.Context(), c.state, &c.cmd); c.want == "" && err != nil || c.want != "" && !fault.Is(err, c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+		if c.cmd.Prefs != nil {
+			t.Errorf("%s: there are prefs", name)
+		}
+	}
+	r, _ := rules(persons, nil)
+	direct := create(event.NewDirect(alice, bob))
+	if err := r.Admit(t.Context(), nil, &direct); err != nil || told(direct.Prefs[alice]) != timeline.Requested || direct.Prefs[bob] != nil || !direct.Still() {
+		t.Errorf("a direct one: %v, %v", err, direct.Prefs)
 	}
 }
 
@@ -163,7 +253,7 @@ func TestRules_ADatabaseThatIsAwayIsAnError(t *testing.T) {
 	if err := r.MayAdd(t.Context(), bob, []id.User{alice}); !errors.Is(err, s.err) {
 		t.Errorf("adding: %v", err)
 	}
-	if _, err := r.Joins(t.Context(), event.NewDirect(alice, bob), alice, bob); !errors.Is(err, s.err) {
+	if _, err := r.Joins(t.Context(), state(event.NewDirect(alice, bob)), alice, bob); !errors.Is(err, s.err) {
 		t.Errorf("joining: %v", err)
 	}
 }

@@ -10,12 +10,6 @@ import (
 	"parley.chat/protocol/id"
 )
 
-// Bearing is what somebody bears who joins a conversation by an invite link.
-type Bearing struct {
-	Hub    id.Server // that the token names; empty: this server
-	Secret []byte
-}
-
 // Reach moves the pointers of a joined member of another server as far as that server says, as Receive does for one of this
 // server: never back, and not past what is committed here. -1 leaves a pointer. behind tells that the member is further than the
 // log is here. The caller has checked who says so. Faults: UnknownConversation, NotMember, Unavailable.

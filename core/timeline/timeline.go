@@ -142,7 +142,6 @@ type Command struct {
 	Unmetered  bool       // the server's own work, on which no user's limit falls
 	About      id.Message // the message that the event is about; it becomes Proposal.Target
 	Signed     *Signed    // of a submission of another server
-	Link       *Bearing   // of who joins by an invite link: what goes to a hub that is another server
 
 	Prefs map[id.User]*Prefs // of members who join by it
 	Still func() bool        // asked when it is decided; false is answered ErrOutdated. It does not block. May be nil.

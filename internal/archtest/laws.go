@@ -80,6 +80,7 @@ func sideways() map[string]string {
 		"core/follower -> core/conversation":       "what another server may have follows from the folded state",
 		"core/report -> core/conversation":         "what a report proves is an entry of the log",
 		"core/consent -> core/account":             "who may put a user into a conversation follows from settings and blocks",
+		"core/consent -> core/conversation":        "who asked to join, and what the conversation is, follows from the folded state",
 		"core/consent -> core/timeline":            "how a conversation begins for a member is kept in the member's prefs",
 		"core/fanout -> core/conversation":         "who hears of an event follows from the state after it",
 		"core/channel -> core/conversation":        "who is a member of a channel follows from its folded state",
