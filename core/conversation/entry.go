@@ -93,3 +93,21 @@ func EntryOf(e *Event, prev event.Hash, term int64, after *State) (event.Entry, 
 func messageID(e *Event, sub event.Hash) id.Message {
 	return id.NewMessage(e.HubTime, e.Seq, sub)
 }
+
+// EventOf puts an event together of what servers hand on: the submission, its entry, and content with salt, nil once erased. What is
+// not in them is not set: its place in the shard, and what happened to it since.
+func EventOf(sub event.Submission, entry event.Entry, salt [event.SaltSize]byte, content []byte) (*Event, error) {
+	hash, err := entry.Hash(nil)
+	if err != nil {
+		return nil, err
+	}
+	e := &Event{
+		ConversationID: entry.ConversationID, Seq: entry.Seq, Count: entry.Count, HubTime: entry.HubTime, AuthorTime: sub.AuthorTime,
+		MessageID: entry.MessageID, Type: sub.Type, Sender: sub.Sender, Device: sub.DeviceID, TempID: sub.TempID, Expects: sub.Expects,
+		Salt: salt, Hash: hash, Content: content,
+	}
+	if content == nil {
+		e.ContentHash = sub.ContentHash
+	}
+	return e, nil
+}

@@ -94,6 +94,17 @@ func Parse(raw []byte, server id.Server) (Document, error) {
 	return d, nil
 }
 
+// ServerOf is the server that a document says it is of; nothing else of it is read.
+func ServerOf(raw []byte) (id.Server, error) {
+	var w struct {
+		ServerName string `json:"serverName"`
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return "", fmt.Errorf("keys: not a document: %w", err)
+	}
+	return id.ParseServer(w.ServerName)
+}
+
 func (d Document) verify(raw []byte, signatures []signature) error {
 	unsigned, err := d.encode(nil)
 	if err != nil {
