@@ -10,6 +10,7 @@ import (
 
 	"parley.chat/core/timeline"
 	"parley.chat/internal/timelinetest"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
@@ -89,5 +90,51 @@ func TestFollow_SettlesTheSubmissionsOfOwnUsers(t *testing.T) {
 		if err := conn.QueryRow(t.Context(), `SELECT string_agg(temp_id, ' ' ORDER BY n) FROM submissions`).Scan(&left); err != nil || left != want {
 			t.Errorf("with head %d %q wait, want %q, %v", head, left, want, err)
 		}
+	}
+}
+
+// TestIndexStep_InAReplicaEndsAtItsBase has words indexed in a replica that began in the middle of a searched conversation.
+func TestIndexStep_InAReplicaEndsAtItsBase(t *testing.T) {
+	hub, replica := openLog(t), openLog(t)
+	n, alice := timelinetest.Start(t, hub, timelinetest.As(timelinetest.Here)), timelinetest.User("alice")
+	create := timelinetest.Group(t, "searched", alice)
+	c := create.ConversationID
+	n.MustAppend(t, create)
+	n.MustAppend(t, timelinetest.Change(t, c, alice, frame.TypeSettings, "on", frame.Change{ServerSearch: new(true)}))
+	for i := range 700 {
+		n.MustAppend(t, timelinetest.Message(t, c, alice, fmt.Sprint("t", i), "before"))
+	}
+	base := n.MustAppend(t, timelinetest.Change(t, c, alice, frame.TypeMemberAdd, "add", frame.Change{UserIDs: []string{string(timelinetest.Far("bob"))}})).Seq
+	for i := range 3 {
+		n.MustAppend(t, timelinetest.Message(t, c, alice, fmt.Sprint("u", i), "after"))
+	}
+	all := timelinetest.Records(t, hub, c, 0, id.MaxSeq)
+	node := timelinetest.Start(t, replica, timelinetest.As(timelinetest.There))
+	node.MustBegin(t, all, base)
+	node.MustFollow(t, all[base:])
+	v, err := node.View(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for steps := 1; ; steps++ {
+		more, err := replica.IndexStep(t.Context(), v.Shard, v.Conv)
+		if err != nil || steps > 3 {
+			t.Fatalf("step %d: %v", steps, err)
+		}
+		if !more {
+			break
+		}
+	}
+	if list, err := replica.Enrolled(t.Context(), v.Shard); err != nil || len(list) != 1 || list[0].Busy {
+		t.Errorf("enrolled: %+v, %v", list, err)
+	}
+	conn, err := pgx.Connect(t.Context(), replica.dsns[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var words int
+	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM message_search`).Scan(&words); err != nil || words != 3 {
+		t.Errorf("%d messages are indexed, %v", words, err)
 	}
 }

@@ -130,7 +130,9 @@ func (st *indexStep) index(ctx context.Context) (bool, error) {
 	case st.high <= top:
 		st.high = to + 1
 	case st.low > 0:
-		from, to = max(st.low-indexBatch, 0), st.low-1
+		if from, to, err = st.back(ctx); err != nil {
+			return false, err
+		}
 		st.low = from
 	default:
 		return false, nil
@@ -144,6 +146,16 @@ func (st *indexStep) index(ctx context.Context) (bool, error) {
 	}
 	_, err = st.tx.Exec(ctx, st.sql(`UPDATE search_progress_s%d SET low_seq = $2, high_seq = $3 WHERE conv = $1`), st.conv, st.low, st.high)
 	return st.high <= top || st.low > 0, err
+}
+
+// back is the range before what was indexed. There is nothing before the base: then it is empty, and begins at 0.
+func (st *indexStep) back(ctx context.Context) (from, to int64, err error) {
+	var base int64
+	err = st.tx.QueryRow(ctx, st.sql(`SELECT base_seq FROM conversations_s%d WHERE conv = $1`), st.conv).Scan(&base)
+	if st.low <= base {
+		return 0, -1, err
+	}
+	return max(st.low-indexBatch, 0), st.low - 1, err
 }
 
 // touched lists the messages of a range, and those that edits in it are about.

@@ -69,7 +69,7 @@ func relationOf(p Proposal, content []byte) (Proposal, id.Message, error) {
 
 // Judge says whether an entry that another server gave its place may stand after state s: what Decide refuses it refuses,
 // whatever that server allowed. What only the hub can know is believed: that whoever joins by a link knew its secret, and that a
-// conversation may be so large.
+// conversation may be so large. spec: FED-TAKE-5
 func Judge(s *State, p Proposal) error {
 	if s != nil && p.Change.LinkID != "" {
 		l, _ := s.Info.link(p.Change.LinkID)

@@ -150,7 +150,6 @@ func (s *State) possible() error {
 // Remember completes what the text of a state does not say: from what was known before (nil for nothing), or else as well as it can
 // be told. It is for whoever made s, before anybody else sees it.
 func (s *State) Remember(before *State) {
-	s.Members = maps.Clone(s.Members)
 	for u, m := range s.Members {
 		had, ok := before.Member(u)
 		switch {

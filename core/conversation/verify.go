@@ -4,8 +4,10 @@ package conversation
 
 import (
 	"fmt"
+	"maps"
 
 	"parley.chat/protocol/event"
+	"parley.chat/protocol/id"
 )
 
 // Break is why an event does not continue a chain.
@@ -15,7 +17,7 @@ type Break string
 const (
 	BreakSeq       Break = "wrong_seq"        // not the seq after the head
 	BreakCount     Break = "wrong_count"      // not the number of messages up to here
-	BreakTime      Break = "time_falls"       // hub time before that of the head
+	BreakTime      Break = "time_falls"       // hub time before that of the head, or beyond what a message id carries
 	BreakMessageID Break = "wrong_message_id" // not composed of hub time, seq and submission
 	BreakHash      Break = "wrong_hash"       // another entry, content, state or predecessor than the one hashed
 )
@@ -72,7 +74,7 @@ func follows(e *Event, head Head) error {
 		return BreakSeq
 	case e.Count != count:
 		return BreakCount
-	case e.HubTime < head.Time:
+	case e.HubTime < head.Time || e.HubTime > maxTime:
 		return BreakTime
 	}
 	return nil
@@ -83,19 +85,27 @@ func follows(e *Event, head Head) error {
 // Break.
 func VerifyAt(e *Event, prev event.Hash, term int64, s *State) (*State, error) {
 	next := *s
-	next.Seq, next.servers = e.Seq, &servers{}
-	for _, m := range s.Members {
+	next.Seq, next.Members, next.servers = e.Seq, maps.Clone(s.Members), &servers{}
+	for u, m := range s.Members {
 		if m.JoinedSeq > e.Seq || m.LeftSeq > e.Seq {
 			return nil, BreakSeq
 		}
+		if m.JoinedAt <= 0 || m.JoinedAt > e.HubTime || m.JoinedSeq == e.Seq {
+			m.JoinedAt = e.HubTime
+			next.Members[u] = m
+		}
 	}
-	if next.Created == 0 || next.Created > e.HubTime {
+	if next.Created <= 0 || next.Created > e.HubTime {
 		next.Created = e.HubTime
 	}
-	if e.Count < 0 || e.Count > e.Seq {
+	switch {
+	case e.Seq < 0 || e.Seq > id.MaxSeq:
+		return nil, BreakSeq
+	case e.Count < 0 || e.Count > e.Seq:
 		return nil, BreakCount
-	}
-	if term != s.Term() {
+	case e.HubTime < 0 || e.HubTime > maxTime:
+		return nil, BreakTime
+	case term != s.Term():
 		return nil, BreakHash
 	}
 	entry, err := EntryOf(e, prev, term, &next)

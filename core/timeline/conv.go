@@ -22,7 +22,6 @@ type conv struct {
 	// Builder: tentative, ahead of what is committed by two batches at most.
 	log       *position
 	num       int64
-	base      int64
 	state     *conversation.State
 	head      conversation.Head
 	window    *window
@@ -90,7 +89,7 @@ func newConv(sh *shard, c id.Conversation, l *Loaded, gen uint64) *conv {
 	if l == nil {
 		return out
 	}
-	out.num, out.base, out.state, out.head = l.Conv, l.Base, l.State, l.Head
+	out.num, out.state, out.head = l.Conv, l.State, l.Head
 	l.State.Complete()
 	out.seedSent(l)
 	for _, s := range l.Window {

@@ -59,8 +59,8 @@ var ErrHub = errors.New("timeline: this server is the hub")
 // Follow appends entries of a replica, in the place and form the hub gave them. They must be consecutive, and be verified as to
 // who signed them; whether they continue the chain and may stand is judged here. Those that are held already are compared and
 // skipped. The head it returns is as committed, whatever the error: what comes before the entry at fault is appended.
-// Errors: *GapError, *ForkError, conversation.Break, *RefusedError, ErrHub, and the fault Unavailable, after which the same entries
-// may be given again. prefs may be nil.
+// Errors: *GapError, *ForkError, conversation.Break, *RefusedError, ErrHub, and the faults Unavailable and Draining, after which the same
+// entries may be given again. prefs may be nil.
 func (t *Timeline) Follow(ctx context.Context, c id.Conversation, entries []Foreign, prefs PrefsOf) (conversation.Head, error) {
 	f := &following{t: t, conv: c, prefs: prefs, fresh: map[int64]bool{}}
 	return f.retry(ctx, func() (conversation.Head, error) { return f.follow(ctx, entries) })

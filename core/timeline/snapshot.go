@@ -22,7 +22,7 @@ type Snapshot struct {
 // held: then a hole stays, which nobody here may read. The entry must be verified as to who signed it; that it commits to the state
 // is judged here. One that is held already is compared and skipped. Pointers of members who joined before start at the entry.
 // Errors: *GapError where the replica is to be continued instead, *ForkError, conversation.Break, *RefusedError, ErrHub, and the
-// fault Unavailable.
+// faults Unavailable and Draining.
 func (t *Timeline) Begin(ctx context.Context, s Snapshot, prefs PrefsOf) error {
 	f := &following{t: t, conv: s.State.ID, prefs: prefs, fresh: map[int64]bool{}}
 	_, err := f.retry(ctx, func() (conversation.Head, error) { return f.begin(ctx, s) })
@@ -155,7 +155,7 @@ func (g *group) follow(w *work, p *pending) *work {
 		w = &work{gen: g.gen.Load(), touched: map[*shard]int64{}}
 	}
 	if p.begin != nil {
-		c.base, c.sentAt = e.Seq, nil
+		c.sentAt = nil // There may have been other times between.
 	}
 	w.add(p, e, after)
 	if own := g.t.isOwn(e.Sender) && e.TempID != ""; own && p.begin == nil {
