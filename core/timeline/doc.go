@@ -17,6 +17,9 @@
 //   - An edit never follows the deletion of its message, and content that was erased is in no table and no memory.
 //   - Memory is bounded: commands queued, conversations held, tempIds remembered.
 //
+// Where another server is the hub, Begin and Follow take its entries the same way, verified and judged instead of decided;
+// who signed them is federation/replica's.
+//
 // See DESIGN.md for the drawing.
 //
 // # Concurrency
