@@ -61,6 +61,9 @@ func (l Limits) Members(typ string) int {
 // Decide says whether the proposal may become the next event after state s (nil before create). A refusal is a
 // *fault.Error. Events that would change nothing are refused too, so that the log holds changes only.
 func Decide(s *State, p Proposal, l Limits) error {
+	if p.Expects != nil && !ChangesState(p.Type) {
+		return fault.Invalid("expects", "is of state changes only") // spec: LOG-SUBMISSION-3
+	}
 	if p.Type == frame.TypeCreate {
 		return decideCreate(s, p, l)
 	}
@@ -83,8 +86,8 @@ func Decide(s *State, p Proposal, l Limits) error {
 	if !ChangesState(p.Type) {
 		return decideMessage(s, m, p)
 	}
-	if p.Expects != nil && s.Seq > *p.Expects {
-		return fault.New(fault.StateChanged, "the conversation changed at seq %d", s.Seq)
+	if err := s.expected(p); err != nil {
+		return err
 	}
 	if s.Type() == event.Direct && !slices.Contains([]string{frame.TypeSettings, frame.TypePin, frame.TypeUnpin}, p.Type) {
 		return directFixed()
@@ -94,6 +97,14 @@ func Decide(s *State, p Proposal, l Limits) error {
 		return fault.Invalid("type", "no event of type %q can be proposed", p.Type)
 	}
 	return rule(s, m, p, l)
+}
+
+// expected refuses what was judged by an older state. spec: LOG-SUBMISSION-4
+func (s *State) expected(p Proposal) error {
+	if p.Expects != nil && s.Seq > *p.Expects {
+		return fault.New(fault.StateChanged, "the conversation changed at seq %d", s.Seq)
+	}
+	return nil
 }
 
 var rules = map[string]func(*State, Member, Proposal, Limits) error{

@@ -18,8 +18,6 @@ import (
 func ProposalOf(e *Event) (p Proposal, about id.Message, err error) {
 	p = Proposal{Type: e.Type, Sender: e.Sender, At: e.HubTime, Expects: e.Expects}
 	switch {
-	case !ChangesState(e.Type) && e.Expects != nil:
-		return p, about, fault.Invalid("expects", "is of state changes only")
 	case e.Content == nil && (e.Type == frame.TypeMessage || e.Type == frame.TypeEdit):
 		p.Unheld = e.Type == frame.TypeEdit
 		return p, about, nil

@@ -79,6 +79,9 @@ func decideJoin(s *State, p Proposal, l Limits) error {
 	if err := s.TryLink(link, p.Sender, p.At); err != nil {
 		return err
 	}
+	if err := s.expected(p); err != nil {
+		return err
+	}
 	if link.NeedsApproval != (p.Type == frame.TypeJoinRequest) {
 		return fault.Invalid("type", "the link lets in %s only", map[bool]string{true: "on request", false: "at once"}[link.NeedsApproval])
 	}
