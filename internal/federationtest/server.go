@@ -37,6 +37,7 @@ type Server struct {
 	Private ed25519.PrivateKey
 	*timelinetest.Node
 	Store *timelinetest.Mem
+	Queue *Queue // the store with the submissions that wait
 	net   *Net
 }
 
@@ -47,6 +48,7 @@ func NewNet(t testing.TB, names []id.Server, change ...func(*timeline.Options)) 
 	for _, name := range names {
 		seed := sha256.Sum256([]byte(name))
 		s := &Server{Name: name, Private: ed25519.NewKeyFromSeed(seed[:]), Store: timelinetest.NewMem([]id.Shard{0, 1}), net: n}
+		s.Queue = NewQueue(s.Store)
 		public := s.Private.Public().(ed25519.PublicKey)
 		s.KeyID = key.ID(public)
 		n.keys[name] = []key.Key{{ID: s.KeyID, Public: public, Until: time.Now().Add(24 * time.Hour).UnixMilli()}}
@@ -60,7 +62,7 @@ func NewNet(t testing.TB, names []id.Server, change ...func(*timeline.Options)) 
 func (s *Server) Start(t testing.TB, change ...func(*timeline.Options)) {
 	t.Helper()
 	all := append([]func(*timeline.Options){func(o *timeline.Options) { o.Self = s.Name }}, change...)
-	s.Node = timelinetest.Start(t, s.Store, all...)
+	s.Node = timelinetest.Start(t, s.Queue, all...)
 }
 
 // ErrAway is the answer about keys of a server that is away.
@@ -112,8 +114,8 @@ func (s *Server) Group(t testing.TB, name string, members ...id.User) id.Convers
 	return cmd.ConversationID
 }
 
-// Submit signs a command as a submission of its sender's server.
-func (n *Net) Submit(t testing.TB, cmd timeline.Command) wire.Submitted {
+// Submitted signs a command as a submission of its sender's server.
+func (n *Net) Submitted(t testing.TB, cmd timeline.Command) wire.Submitted {
 	t.Helper()
 	out := wire.Submitted{Content: cmd.Content, Submission: event.Submission{
 		AuthorTime: cmd.AuthorTime, ConversationID: cmd.ConversationID, DeviceID: cmd.Device, Expects: cmd.Expects, Sender: cmd.Sender,
@@ -139,7 +141,7 @@ func (n *Net) SignSubmission(t testing.TB, s *wire.Submitted) {
 // Deliver appends a command of another server's user at the hub s, signed by that server.
 func (s *Server) Deliver(t testing.TB, cmd timeline.Command) timeline.Result {
 	t.Helper()
-	sub := s.net.Submit(t, cmd)
+	sub := s.net.Submitted(t, cmd)
 	cmd.Signed = &timeline.Signed{Salt: sub.Salt, KeyID: sub.Signature.KeyID, Signature: sub.Signature.Bytes}
 	return s.MustAppend(t, cmd)
 }
@@ -173,6 +175,9 @@ func (s *Server) Log(t testing.TB, c id.Conversation) (out []wire.Record, states
 	}
 	return out, states
 }
+
+// Signing is the server's key.
+func (s *Server) Signing() (string, ed25519.PrivateKey) { return s.KeyID, s.Private }
 
 // Range is what the hub says of the entries from a seq on, up to another.
 func (s *Server) Range(t testing.TB, c id.Conversation, from, to int64) wire.Range {
