@@ -49,7 +49,9 @@ const (
 	againTime     = 2 * time.Second        // until a server that did not answer is looked at again
 	maxMoved      = 10_000                 // pointers that wait for one server
 	maxTo         = 1024                   // servers for which something waits
-	maxAhead      = 1024                   // members who are further than the log is here
+	maxAhead      = 256                    // members of one server who are further than the log is here
+	aheadLife     = 10 * time.Minute       // until they are forgotten
+	maxNewcomers  = 1024                   // servers that got a conversation and are to be told of all pointers
 	momentsMinute = 6000                   // typing, and receipts, of one server
 )
 
@@ -63,8 +65,21 @@ type Moments struct {
 	mu    sync.Mutex
 	fresh map[moved]bool // pointers of users of this server that moved, not sorted by server yet
 	to    map[id.Server]*pack
-	ahead map[moved]replica.Receipt // of users of other servers
+	ahead map[id.Server]map[moved]ahead // of users of other servers
 	grew  map[id.Conversation]struct{}
+	came  map[newcomer]struct{}
+}
+
+// ahead is a receipt that waits for its entries.
+type ahead struct {
+	replica.Receipt
+	until time.Time
+}
+
+// newcomer is a server that got its first member of a conversation.
+type newcomer struct {
+	conv   id.Conversation
+	server id.Server
 }
 
 // The value of a moved pointer tells whether it was the delivered one: that somebody read is not told of who hides it.
@@ -90,7 +105,7 @@ func NewMoments(o MomentOptions) *Moments {
 	rate := limit.Rate{Count: momentsMinute, Per: time.Minute}
 	return &Moments{
 		MomentOptions: o, wake: make(chan struct{}, 1), typing: limit.NewCounter(rate, maxServers), moved: limit.NewCounter(rate, maxServers),
-		fresh: map[moved]bool{}, to: map[id.Server]*pack{}, ahead: map[moved]replica.Receipt{}, grew: map[id.Conversation]struct{}{},
+		fresh: map[moved]bool{}, to: map[id.Server]*pack{}, ahead: map[id.Server]map[moved]ahead{}, grew: map[id.Conversation]struct{}{}, came: map[newcomer]struct{}{},
 	}
 }
 
@@ -129,17 +144,45 @@ func (m *Moments) Moved(list []conversation.Receipt) {
 	}
 }
 
-// Committed notes that logs grew: receipts that were ahead of them may be in place now. It never blocks.
+// Committed notes that logs grew: receipts that were ahead of them may be in place now, and a server that got its first member is
+// to know how far ours are. It never blocks.
 func (m *Moments) Committed(events []conversation.Committed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.ahead) == 0 {
-		return
-	}
+	before := len(m.grew) + len(m.came)
 	for _, e := range events {
-		m.grew[e.Event.ConversationID] = struct{}{}
+		if len(m.ahead) > 0 {
+			m.grew[e.Event.ConversationID] = struct{}{}
+		}
+		if m.Directory.Caller == nil || e.State == nil || !conversation.ChangesState(e.Event.Type) || len(e.State.Servers()) < 2 {
+			continue
+		}
+		for _, s := range newServers(e.State, e.Event.Seq) {
+			if s != m.Directory.Self && len(m.came) < maxNewcomers {
+				m.came[newcomer{e.Event.ConversationID, s}] = struct{}{}
+			}
+		}
 	}
-	m.stir()
+	if len(m.grew)+len(m.came) > before {
+		m.stir()
+	}
+}
+
+// newServers are those all of whose joined members joined by the entry.
+func newServers(s *conversation.State, seq int64) (out []id.Server) {
+	isNew := map[id.Server]bool{}
+	for u, one := range s.Members {
+		if one.Membership == conversation.Joined {
+			have, known := isNew[u.Server()]
+			isNew[u.Server()] = one.JoinedSeq == seq && (have || !known)
+		}
+	}
+	for server, is := range isNew {
+		if is {
+			out = append(out, server)
+		}
+	}
+	return out
 }
 
 // pack finds or makes what waits for a server, nil if there are too many; the caller holds mu.
@@ -178,6 +221,7 @@ func (m *Moments) Run(ctx context.Context) error {
 		case <-time.After(gatherTime):
 		}
 		m.catchUp(ctx)
+		m.welcome(ctx)
 		m.sort(ctx)
 		m.send(ctx, &sending)
 		if m.waits() {
@@ -210,6 +254,28 @@ func (m *Moments) sort(ctx context.Context) {
 		for _, s := range list {
 			if p := m.pack(s); p != nil && len(p.moved) < maxMoved {
 				p.moved[one] = p.moved[one] || delivered
+			}
+		}
+		m.mu.Unlock()
+	}
+}
+
+// welcome gives servers that got a conversation the pointers of all our members in it.
+func (m *Moments) welcome(ctx context.Context) {
+	m.mu.Lock()
+	came := m.came
+	m.came = map[newcomer]struct{}{}
+	m.mu.Unlock()
+	for n := range came {
+		list, err := m.ReceiptsOf(ctx, n.conv)
+		if err != nil {
+			m.Log.Debug("pointers not known", slog.Any("error", err))
+			continue
+		}
+		m.mu.Lock()
+		for _, r := range list {
+			if p := m.pack(n.server); p != nil && len(p.moved) < maxMoved {
+				p.moved[moved{n.conv, r.UserID}] = true
 			}
 		}
 		m.mu.Unlock()

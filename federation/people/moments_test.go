@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
@@ -34,6 +35,7 @@ type book struct {
 	pointers map[id.User]timeline.Pointer
 	hidden   map[id.User]bool
 	reached  []string
+	asked    int
 	heard    []string
 	err      error
 }
@@ -77,6 +79,10 @@ func (b *book) Pointers(context.Context, id.Conversation) (map[id.User]timeline.
 func (b *book) Reach(_ context.Context, c id.Conversation, u id.User, delivered, read int64) (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.asked++
+	if c != b.id || b.state == nil {
+		return false, fault.New(fault.UnknownConversation, "no such conversation")
+	}
 	if _, ok := b.state.Members[u]; !ok {
 		return false, fault.New(fault.NotMember, "no member")
 	}
@@ -305,6 +311,70 @@ func TestMoments_ReceiptsAheadOfTheLogWaitForIt(t *testing.T) {
 	w.there.Committed([]conversation.Committed{{Event: &conversation.Event{ConversationID: w.far.id, Seq: 13}}})
 	w.moves("delivered", amy)
 	eventually(t, "something else", func() bool { reached, _ := w.far.took(); return len(reached) == n+1 })
+}
+
+func TestMoments_ReceiptsWaitForAReplica(t *testing.T) {
+	w := newTwo(t)
+	state := w.far.state
+	w.far.set(func() { w.far.state = nil })
+	w.there.Receive(t.Context(), "a.test", w.far.id, []replica.Receipt{{UserID: alice, DeliveredSeq: 7, ReadSeq: 6}, {UserID: amy, DeliveredSeq: 8, ReadSeq: 5}})
+	w.far.set(func() {
+		if w.far.asked != 1 {
+			t.Errorf("a conversation that is not there was looked for %d times", w.far.asked)
+		}
+		w.far.state = state
+	})
+	w.there.Committed([]conversation.Committed{{Event: &conversation.Event{ConversationID: w.far.id, Seq: 1}}})
+	eventually(t, "they are taken", func() bool { reached, _ := w.far.took(); return len(reached) == 2 })
+}
+
+func TestMoments_WhatWaitsOfAServerIsBoundedAndForgotten(t *testing.T) {
+	w := newTwo(t)
+	var list []replica.Receipt
+	for i := range 1000 {
+		list = append(list, replica.Receipt{UserID: id.User(fmt.Sprintf("u%d@a.test", i)), DeliveredSeq: 1 << 30, ReadSeq: -1})
+	}
+	w.there.Receive(t.Context(), "a.test", event.ConversationID([]byte("junk")), list)
+	w.far.set(func() { w.far.state.Members["carl@c.test"] = w.far.state.Members[bob] })
+	w.there.Receive(t.Context(), "c.test", w.far.id, []replica.Receipt{{UserID: "carl@c.test", DeliveredSeq: 12, ReadSeq: -1}})
+	w.there.Receive(t.Context(), "a.test", w.far.id, []replica.Receipt{{UserID: alice, DeliveredSeq: 12, ReadSeq: -1}})
+	w.far.set(func() { w.far.head = 12 })
+	grown := []conversation.Committed{{Event: &conversation.Event{ConversationID: w.far.id, Seq: 12}}}
+	w.there.Committed(grown)
+	eventually(t, "another server's receipt is taken", func() bool { reached, _ := w.far.took(); return slices.Contains(reached, "carl@c.test 12 -1") })
+	if reached, _ := w.far.took(); slices.Contains(reached, "alice@a.test 12 -1") {
+		t.Error("there was room for more than there is")
+	}
+	w.clock.add(11 * time.Minute)
+	w.far.set(func() { w.far.head = 10 })
+	w.there.Receive(t.Context(), "a.test", w.far.id, []replica.Receipt{{UserID: alice, DeliveredSeq: 12, ReadSeq: -1}})
+	w.far.set(func() { w.far.head = 12 })
+	w.there.Committed(grown)
+	eventually(t, "there is room again", func() bool { reached, _ := w.far.took(); return slices.Contains(reached, "alice@a.test 12 -1") })
+}
+
+func TestMoments_AServerThatGotTheConversationIsToldOfAll(t *testing.T) {
+	w := newTwo(t)
+	event := &conversation.Event{ConversationID: w.here.id, Seq: 1, Type: frame.TypeMemberAdd}
+	other := *w.here.state
+	other.Members = map[id.User]conversation.Member{}
+	for u, m := range w.here.state.Members {
+		m.JoinedSeq = 0
+		other.Members[u] = m
+	}
+	w.Committed([]conversation.Committed{{Event: event, State: &other}}) // Somebody else joined.
+	m := other.Members[bob]
+	m.JoinedSeq = 1
+	other.Members[bob] = m
+	w.here.set(func() { w.here.pointers[amy] = timeline.Pointer{Delivered: 1, Read: 1} }) // She is where everybody begins.
+	w.Committed([]conversation.Committed{{Event: event, State: &other}})
+	eventually(t, "b is told", func() bool { reached, _ := w.far.took(); return len(reached) > 0 })
+	if reached, _ := w.far.took(); !slices.Equal(reached, []string{"alice@a.test 5 4"}) {
+		t.Errorf("b took %v", reached)
+	}
+	if n := len(w.transactions()); n != 1 {
+		t.Errorf("%d transactions", n)
+	}
 }
 
 func TestMoments_ADatabaseThatIsAwayDropsWhatIsOfTheMoment(t *testing.T) {

@@ -54,7 +54,9 @@ func (m *Moments) receipts(ctx context.Context, c id.Conversation, moved map[id.
 		if hidden[u] {
 			r.ReadSeq = min(r.ReadSeq, member.JoinedSeq)
 		}
-		out = append(out, r)
+		if r.DeliveredSeq > member.JoinedSeq || r.ReadSeq > member.JoinedSeq { // There is everybody at first.
+			out = append(out, r)
+		}
 	}
 	return out, nil
 }
@@ -62,6 +64,7 @@ func (m *Moments) receipts(ctx context.Context, c id.Conversation, moved map[id.
 // Receive takes receipts of another server: those of its own users who are members move their pointers, the others are passed
 // over. spec: FED-MOMENT-3
 func (m *Moments) Receive(ctx context.Context, origin id.Server, c id.Conversation, list []replica.Receipt) {
+	isHere := true
 	for _, r := range list {
 		if r.UserID.Server() != origin || r.DeliveredSeq < -1 || r.ReadSeq < -1 || origin == m.Directory.Self {
 			continue
@@ -70,44 +73,67 @@ func (m *Moments) Receive(ctx context.Context, origin id.Server, c id.Conversati
 			m.Log.Debug("receipts of a server are passed over: too many", slog.String("server", string(origin)))
 			return
 		}
-		if !m.reach(ctx, c, r) {
+		if !isHere { // Not looked for again and again.
+			m.wait(moved{c, r.UserID}, r, true)
+			continue
+		}
+		err := m.reach(ctx, c, r)
+		if isHere = !fault.Is(err, fault.UnknownConversation); isHere && err != nil {
+			m.Log.Debug("receipts of another server were not taken", slog.Any("error", err))
 			return
 		}
 	}
 }
 
-// reach moves one member; false if nothing more of the conversation can be done.
-func (m *Moments) reach(ctx context.Context, c id.Conversation, r replica.Receipt) bool {
+// reach moves one member, as soon as that can be. Faults: UnknownConversation, Unavailable.
+func (m *Moments) reach(ctx context.Context, c id.Conversation, r replica.Receipt) error {
 	behind, err := m.Timeline.Reach(ctx, c, r.UserID, r.DeliveredSeq, r.ReadSeq)
+	m.wait(moved{c, r.UserID}, r, behind || fault.Is(err, fault.UnknownConversation) || fault.Is(err, fault.NotMember))
+	if fault.Is(err, fault.NotMember) || fault.Is(err, fault.UnknownMessage) {
+		return nil
+	}
+	return err
+}
+
+// wait keeps a receipt until its entries come, or no longer. What one server keeps waiting is bounded.
+func (m *Moments) wait(key moved, r replica.Receipt, keep bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := moved{c, r.UserID}
-	delete(m.ahead, key)
-	if behind && len(m.ahead) < maxAhead { // The entries are on their way.
-		m.ahead[key] = r
+	server, now := key.user.Server(), m.Directory.Now()
+	of := m.ahead[server]
+	delete(of, key)
+	if keep && len(of) >= maxAhead {
+		maps.DeleteFunc(of, func(_ moved, a ahead) bool { return !now.Before(a.until) })
 	}
-	switch {
-	case err == nil, fault.Is(err, fault.NotMember), fault.Is(err, fault.UnknownMessage):
-		return true
+	if keep && len(of) < maxAhead && (of != nil || len(m.ahead) < maxTo) {
+		if of == nil {
+			of = map[moved]ahead{}
+			m.ahead[server] = of
+		}
+		of[key] = ahead{r, now.Add(aheadLife)}
 	}
-	m.Log.Debug("a receipt of another server was not taken", slog.Any("error", err))
-	return false
+	if len(of) == 0 {
+		delete(m.ahead, server)
+	}
 }
 
 // catchUp takes the receipts that were ahead of logs which grew since.
 func (m *Moments) catchUp(ctx context.Context) {
 	m.mu.Lock()
-	var due []moved
-	receipts := map[moved]replica.Receipt{}
-	for key, r := range m.ahead {
-		if _, ok := m.grew[key.conv]; ok {
-			due, receipts[key] = append(due, key), r
+	due := map[moved]replica.Receipt{}
+	for _, of := range m.ahead {
+		for key, a := range of {
+			if _, ok := m.grew[key.conv]; ok {
+				due[key] = a.Receipt
+			}
 		}
 	}
 	clear(m.grew)
 	m.mu.Unlock()
-	for _, key := range due {
-		m.reach(ctx, key.conv, receipts[key])
+	for key, r := range due {
+		if err := m.reach(ctx, key.conv, r); err != nil {
+			m.Log.Debug("a receipt of another server is not taken yet", slog.Any("error", err))
+		}
 	}
 }
 
