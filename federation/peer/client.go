@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -139,6 +140,8 @@ type Refusal struct {
 	Status int
 	Code   string // "" if the answer is no problem of the catalogue
 	Detail string
+	// RetryAfter is when it wants to be asked again, 0 if it does not say.
+	RetryAfter time.Duration
 }
 
 // Error implements error.
@@ -164,18 +167,35 @@ func (a Answer) Read(from id.Server, out any) error {
 	if a.Status < 200 || a.Status > 299 {
 		r := &Refusal{Server: from, Status: a.Status}
 		var p struct {
-			Code   string `json:"code"`
-			Detail string `json:"detail"`
+			Code         string `json:"code"`
+			Detail       string `json:"detail"`
+			RetryAfterMS int64  `json:"retryAfterMs"`
 		}
 		if json.Unmarshal(a.Body, &p) == nil {
 			r.Code, r.Detail = p.Code, p.Detail
 		}
+		r.RetryAfter = a.retryAfter(p.RetryAfterMS)
 		return r
 	}
 	if err := json.Unmarshal(a.Body, out); err != nil {
 		return fmt.Errorf("the answer of %s: %w", from, err)
 	}
 	return nil
+}
+
+// maxRetry is the longest time to wait that is believed.
+const maxRetry = 24 * time.Hour
+
+// retryAfter is when the server wants to be asked again, by its problem or else by its header; 0 if it does not say.
+func (a Answer) retryAfter(ms int64) time.Duration {
+	if ms <= 0 {
+		seconds, err := strconv.ParseInt(a.Header.Get("Retry-After"), 10, 32)
+		if err != nil || seconds <= 0 {
+			return 0
+		}
+		ms = 1000 * seconds
+	}
+	return min(time.Duration(min(ms, maxRetry.Milliseconds()))*time.Millisecond, maxRetry)
 }
 
 // Pong is the answer of a ping.

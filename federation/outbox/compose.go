@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"parley.chat/core/follower"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/event"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/replica"
+)
+
+// Room that is left in a body beside entries, in bytes: around the items, and for what an item has beside its entries.
+const (
+	envelope  = 32
+	itemFrame = 1536
+)
+
+// transaction is one that is being made.
+type transaction struct {
+	server  id.Server
+	tell    bool // nothing but heads
+	items   []jsontext.Value
+	sent    []sent
+	entries int
+	size    int // of the items
+}
+
+// sent is what an item was made of.
+type sent struct {
+	row  follower.Row
+	view timeline.View
+	told bool // by its head only
+}
+
+// body is the transaction as it is sent; its items are encoded already.
+func (t *transaction) body() any {
+	return struct {
+		Items []jsontext.Value `json:"items"`
+	}{t.items}
+}
+
+// room is how many bytes more there may be.
+func (t *transaction) room() int { return replica.MaxBody - envelope - t.size }
+
+func (t *transaction) refs() []follower.Ref {
+	out := make([]follower.Ref, len(t.sent))
+	for i, s := range t.sent {
+		out[i] = s.row.Ref
+	}
+	return out
+}
+
+// check wants a result for each item.
+func (t *transaction) check(results []replica.Result) error {
+	if len(results) != len(t.sent) {
+		return fmt.Errorf("an answer with %d results to %d items", len(results), len(t.sent))
+	}
+	for i, r := range results {
+		if r.ConversationID != t.sent[i].row.ID {
+			return errors.New("an answer with results of other conversations")
+		}
+	}
+	return nil
+}
+
+// item is replica.Item with entries that are encoded already.
+type item struct {
+	ConversationID id.Conversation     `json:"conversationId"`
+	Snapshot       *replica.Snapshot   `json:"snapshot,omitempty"`
+	Range          *span               `json:"range,omitempty"`
+	Head           *replica.Checkpoint `json:"head,omitempty"`
+}
+
+type span struct {
+	ConversationID id.Conversation     `json:"conversationId"`
+	Entries        []jsontext.Value    `json:"entries"`
+	Checkpoint     *replica.Checkpoint `json:"checkpoint"`
+}
+
+// compose fills the transaction from the log. left are the conversations for which there was no room.
+func (o *Outbox) compose(ctx context.Context, t *transaction, rows []follower.Row) (left []follower.Ref, err error) {
+	for i, row := range rows {
+		if row.Parked != "" {
+			continue
+		}
+		fits, err := o.item(ctx, t, row)
+		if err != nil {
+			return nil, fmt.Errorf("what %s is to have of %s: %w", t.server, row.ID, err)
+		}
+		if !fits || t.entries >= replica.MaxRecords || len(t.sent) >= replica.MaxItems {
+			if fits {
+				i++
+			}
+			for _, r := range rows[i:] {
+				left = append(left, r.Ref)
+			}
+			return left, nil
+		}
+	}
+	return nil, nil
+}
+
+// item adds what the follower is to have of one conversation, if anything; false means that there is no room for it.
+func (o *Outbox) item(ctx context.Context, t *transaction, row follower.Row) (fits bool, err error) {
+	v, err := o.Timeline.View(ctx, row.ID)
+	if err != nil {
+		return true, skipUnknown(err)
+	}
+	if v.State.Hub() != o.Self {
+		return true, o.dropRow(ctx, row)
+	}
+	step := follower.Next(v.State, v.Head.Seq, row.Server, row.Acked)
+	out, s := item{ConversationID: row.ID}, sent{row: row, view: v}
+	switch {
+	case step.Kind == follower.Done:
+		return true, nil
+	case step.Kind == follower.Drop:
+		return true, o.dropRow(ctx, row)
+	case t.tell || step.Kind == follower.Tell:
+		s.told = true
+		out.Head, err = o.head(ctx, v, step.To)
+	case step.Kind == follower.Snapshot:
+		return o.snapshotItem(ctx, t, s, step.To)
+	default:
+		out.Range, err = o.span(ctx, v, row.Server, row.Acked, step.To, t)
+		if err == nil && out.Range == nil {
+			return false, nil
+		}
+	}
+	if err != nil {
+		return true, err
+	}
+	return t.add(out, s)
+}
+
+// skipUnknown is nil for a conversation that is not known; there is nothing to send of it.
+func skipUnknown(err error) error {
+	if fault.Is(err, fault.UnknownConversation) {
+		return nil
+	}
+	return err
+}
+
+// add encodes an item and takes it in, if there is room.
+func (t *transaction) add(it item, s sent) (fits bool, err error) {
+	raw, err := json.Marshal(it)
+	if err != nil {
+		return true, err
+	}
+	if len(raw)+1 > t.room() {
+		return false, nil
+	}
+	t.items, t.sent, t.size = append(t.items, raw), append(t.sent, s), t.size+len(raw)+1
+	if it.Range != nil {
+		t.entries += len(it.Range.Entries)
+	}
+	return true, nil
+}
+
+// snapshotItem adds a snapshot and the entries after it. A snapshot for which there is no room in any transaction is told of: the
+// follower asks for it.
+func (o *Outbox) snapshotItem(ctx context.Context, t *transaction, s sent, to int64) (fits bool, err error) {
+	snap, err := o.snapshot(ctx, s.view)
+	if err != nil {
+		return true, err
+	}
+	out := item{ConversationID: s.row.ID, Snapshot: &snap}
+	if fits, err = t.add(out, s); err != nil || !fits && len(t.sent) > 0 {
+		return fits, err
+	}
+	if !fits {
+		s.told, out.Snapshot = true, nil
+		if out.Head, err = o.head(ctx, s.view, to); err == nil {
+			fits, err = t.add(out, s)
+		}
+		return fits, err
+	}
+	t.entries++
+	if base := snap.Record.Entry.Seq; to > base && to-base <= follower.Near {
+		err = o.extend(ctx, t, s, base, to)
+	}
+	return true, err
+}
+
+// extend adds to the snapshot that was added last the entries that follow, as far as there is room.
+func (o *Outbox) extend(ctx context.Context, t *transaction, s sent, base, to int64) error {
+	follow, err := o.span(ctx, s.view, s.row.Server, base, to, t)
+	if err != nil || follow == nil {
+		return err
+	}
+	raw, err := json.Marshal(follow)
+	if err != nil || len(raw)+len(`,"range":`) > t.room() {
+		return err
+	}
+	last := len(t.items) - 1
+	whole := append(t.items[last][:len(t.items[last])-1:len(t.items[last])-1], `,"range":`...)
+	t.items[last] = append(append(whole, raw...), '}')
+	t.size += len(raw) + len(`,"range":`)
+	t.entries += len(follow.Entries)
+	return nil
+}
+
+// span reads and encodes the entries after one and up to another, as many as there is room for; nil if there is none.
+func (o *Outbox) span(ctx context.Context, v timeline.View, server id.Server, after, to int64, t *transaction) (*span, error) {
+	count, room := replica.MaxRecords-t.entries, t.room()-itemFrame
+	if count <= 0 || room <= 0 {
+		return nil, nil
+	}
+	list, err := o.records(ctx, v, server, after+1, to, limits{count, room})
+	if err != nil {
+		return nil, err
+	}
+	out := &span{ConversationID: v.State.ID}
+	var last replica.Record
+	for _, r := range list {
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return nil, err
+		}
+		if room -= len(raw) + 1; room < 0 {
+			break
+		}
+		out.Entries, last = append(out.Entries, raw), r
+	}
+	if len(out.Entries) == 0 {
+		return nil, nil
+	}
+	out.Checkpoint, err = o.sign(last)
+	return out, err
+}
+
+// limits bound how much is read at once.
+type limits struct{ count, bytes int }
+
+// records reads entries as the server may have them.
+func (o *Outbox) records(ctx context.Context, v timeline.View, server id.Server, from, to int64, l limits) ([]replica.Record, error) {
+	sight, _ := follower.SightOf(v.State, server, v.Head.Seq)
+	list, err := o.Store.Records(ctx, v.Shard, v.Conv, from, to, l.count, l.bytes)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]replica.Record, len(list))
+	for i, f := range list {
+		if f.Seq != from+int64(i) {
+			return nil, fmt.Errorf("the log has no entry %d", from+int64(i))
+		}
+		if out[i], err = Record(f, sight.Shows(f.Event)); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Record is an entry as it is handed on, with its content or without.
+func Record(f timeline.Foreign, shows bool) (replica.Record, error) {
+	r := replica.Record{Submission: f.Submission()}
+	sub, err := r.Submission.Hash(nil)
+	if err != nil {
+		return r, err
+	}
+	r.Entry = event.Entry{
+		ConversationID: f.ConversationID, Count: f.Count, HubTime: f.HubTime, MessageID: f.MessageID, Prev: f.Prev, Seq: f.Seq,
+		StateHash: f.StateHash, SubmissionHash: sub, Term: f.Term,
+	}
+	if f.Signature != nil {
+		r.Signature = &event.Signature{Server: f.Sender.Server(), KeyID: f.KeyID, Bytes: f.Signature}
+	}
+	if shows && f.Content != nil {
+		r.Salt, r.Content = f.Salt, f.Content
+	}
+	return r, nil
+}
+
+// sign makes the checkpoint of an entry.
+func (o *Outbox) sign(r replica.Record) (*replica.Checkpoint, error) {
+	hash, err := r.Entry.Hash(nil)
+	if err != nil {
+		return nil, err
+	}
+	return o.checkpoint(event.Checkpoint{ConversationID: r.Entry.ConversationID, Hash: hash, Seq: r.Entry.Seq, Term: r.Entry.Term})
+}
+
+func (o *Outbox) checkpoint(c event.Checkpoint) (*replica.Checkpoint, error) {
+	c.Hub, c.Time = o.Self, o.Now().UnixMilli()
+	sig, err := o.Signer.Sign(c)
+	if err != nil {
+		return nil, err
+	}
+	return &replica.Checkpoint{Checkpoint: c, Signatures: []event.Signature{sig}}, nil
+}
+
+// head makes the checkpoint of the entry at seq.
+func (o *Outbox) head(ctx context.Context, v timeline.View, seq int64) (*replica.Checkpoint, error) {
+	if seq == v.Head.Seq && seq != v.State.Seq { // An entry that changes no state has the term that holds after it.
+		return o.checkpoint(event.Checkpoint{ConversationID: v.State.ID, Hash: v.Head.Hash, Seq: seq, Term: v.State.Term()})
+	}
+	f, err := o.one(ctx, v, seq)
+	if err != nil {
+		return nil, err
+	}
+	return o.checkpoint(event.Checkpoint{ConversationID: v.State.ID, Hash: f.Hash, Seq: seq, Term: f.Term})
+}
+
+// one reads one entry.
+func (o *Outbox) one(ctx context.Context, v timeline.View, seq int64) (timeline.Foreign, error) {
+	list, err := o.Store.Records(ctx, v.Shard, v.Conv, seq, seq, 1, replica.MaxBody)
+	if err == nil && (len(list) != 1 || list[0].Seq != seq) {
+		err = fmt.Errorf("the log has no entry %d", seq)
+	}
+	if err != nil {
+		return timeline.Foreign{}, err
+	}
+	return list[0], nil
+}
+
+// snapshot is that of the newest change of the state.
+func (o *Outbox) snapshot(ctx context.Context, v timeline.View) (out replica.Snapshot, err error) {
+	f, err := o.one(ctx, v, v.State.Seq)
+	if err != nil {
+		return out, err
+	}
+	if out.Record, err = Record(f, true); err != nil {
+		return out, err
+	}
+	point, err := o.checkpoint(event.Checkpoint{ConversationID: v.State.ID, Hash: f.Hash, Seq: f.Seq, Term: f.Term})
+	if err != nil {
+		return out, err
+	}
+	create, err := v.State.Create.Canonical()
+	if err != nil {
+		return out, err
+	}
+	state, err := v.State.Canonical()
+	if err != nil {
+		return out, err
+	}
+	out.Create, out.State, out.Checkpoint, out.JoinedAt = string(create), string(state), *point, map[id.User]int64{}
+	for u, m := range v.State.Members {
+		if m.Membership == "joined" {
+			out.JoinedAt[u] = m.JoinedAt
+		}
+	}
+	return out, nil
+}

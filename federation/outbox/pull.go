@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package outbox
+
+import (
+	"context"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"parley.chat/core/follower"
+	"parley.chat/core/timeline"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/replica"
+)
+
+// Entries answers a follower who pulls a range: the entries after one, with a checkpoint of the last, or those before one. It
+// has at most what fits into a body. Past the end of what the server may have it is empty; after the last entry of an
+// unbroken run, before its members came back, too: what follows begins with a snapshot. Faults: unknown_conversation,
+// invalid_field. spec: FED-PULL-1
+func (o *Outbox) Entries(ctx context.Context, origin id.Server, req replica.Entries) (replica.Range, error) {
+	out := replica.Range{ConversationID: req.ConversationID, Records: []replica.Record{}}
+	v, sight, err := o.followed(ctx, origin, req.ConversationID)
+	if err != nil {
+		return out, err
+	}
+	count := req.Limit
+	if count == 0 {
+		count = replica.MaxRecords
+	}
+	switch {
+	case count < 0 || count > replica.MaxRecords:
+		return out, fault.Invalid("limit", "must be 1 to %d", replica.MaxRecords)
+	case (req.AfterSeq == nil) == (req.BeforeSeq == nil):
+		return out, fault.Invalid("afterSeq", "there must be either afterSeq or beforeSeq")
+	case req.BeforeSeq != nil:
+		to := min(*req.BeforeSeq-1, sight.To())
+		out.Records, err = o.before(ctx, v, origin, max(sight.From(), to-int64(count)+1), to)
+		return out, err
+	case *req.AfterSeq < 0:
+		return out, fault.Invalid("afterSeq", "must not be negative")
+	}
+	to := min(follower.Covered(v.State, origin, *req.AfterSeq), sight.To())
+	if to <= *req.AfterSeq {
+		return out, nil
+	}
+	list, err := o.records(ctx, v, origin, *req.AfterSeq+1, to, limits{count, replica.MaxBody})
+	if err != nil || len(list) == 0 {
+		return out, err
+	}
+	if out.Records, err = fitting(list); err == nil {
+		out.Checkpoint, err = o.sign(out.Records[len(out.Records)-1])
+	}
+	return out, err
+}
+
+// before reads a range of which the newest are wanted, if not all fit.
+func (o *Outbox) before(ctx context.Context, v timeline.View, origin id.Server, from, to int64) ([]replica.Record, error) {
+	for from <= to {
+		list, err := o.records(ctx, v, origin, from, to, limits{replica.MaxRecords, replica.MaxBody})
+		if err != nil {
+			return nil, err
+		}
+		if int64(len(list)) == to-from+1 {
+			slices.Reverse(list)
+			list, err = fitting(list)
+			slices.Reverse(list)
+			return list, err
+		}
+		from += (to - from + 2) / 2
+	}
+	return []replica.Record{}, nil
+}
+
+// fitting are the first records, as many as an answer has room for, and one at least.
+func fitting(list []replica.Record) ([]replica.Record, error) {
+	room := replica.MaxBody - itemFrame
+	for i, r := range list {
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return nil, err
+		}
+		if room -= len(raw) + 1; room < 0 && i > 0 {
+			return list[:i], nil
+		}
+	}
+	return list, nil
+}
+
+// Snapshot answers a follower with a joined member who begins, or begins again; what is parked of the conversation is tried
+// again then. Faults: unknown_conversation, not_member. spec: FED-PULL-4
+func (o *Outbox) Snapshot(ctx context.Context, origin id.Server, c id.Conversation) (replica.Snapshot, error) {
+	v, _, err := o.followed(ctx, origin, c)
+	if err != nil {
+		return replica.Snapshot{}, err
+	}
+	if !slices.Contains(v.State.Servers(), origin) {
+		return replica.Snapshot{}, fault.New(fault.NotMember, "no user of %s is a member any more", origin)
+	}
+	out, err := o.snapshot(ctx, v)
+	if err != nil {
+		return out, err
+	}
+	freed, err := o.Store.Unpark(ctx, v.Shard, o.Now().UnixMilli()+1, origin, v.Conv)
+	ref := follower.Ref{Shard: v.Shard, Conv: v.Conv, ID: c}
+	if at := (key{place{v.Shard, v.Conv}, origin}); o.isParked(at) || len(freed) > 0 {
+		o.cursors.drop(at)
+		o.moved(origin, ref)
+	}
+	return out, err
+}
+
+func (o *Outbox) isParked(k key) bool {
+	r, ok := o.cursors.get(k)
+	return ok && r.Parked != ""
+}
+
+// followed finds a conversation that is ordered here for a server that has, or had, members in it. To others it does not exist.
+func (o *Outbox) followed(ctx context.Context, origin id.Server, c id.Conversation) (v timeline.View, sight follower.Sight, err error) {
+	if _, err := id.ParseConversation(string(c)); err != nil {
+		return v, sight, fault.Invalid("conversationId", "is no conversation id").Because(err)
+	}
+	if v, err = o.Timeline.View(ctx, c); err != nil {
+		return v, sight, err
+	}
+	sight, ok := follower.SightOf(v.State, origin, v.Head.Seq)
+	if !ok || v.State.Hub() != o.Self || origin == o.Self {
+		return v, sight, fault.New(fault.UnknownConversation, "no such conversation")
+	}
+	return v, sight, nil
+}
