@@ -119,7 +119,7 @@ func (s *Store) RetryServer(ctx context.Context, server id.Server, now int64) (f
 }
 
 const summarySQL = `
-SELECT f.server, count(*), count(*) FILTER (WHERE f.acked_seq < c.head_seq), count(*) FILTER (WHERE f.parked <> '')
+SELECT f.server, count(*), count(*) FILTER (WHERE f.acked_seq < CASE WHEN f.until_seq < 0 THEN c.head_seq ELSE f.until_seq END), count(*) FILTER (WHERE f.parked <> '')
   FROM followers f JOIN conversations c ON c.shard = f.shard AND c.conv = f.conv GROUP BY f.server`
 
 // Summaries lists every server that follows conversations or fails, in no order.
@@ -166,12 +166,7 @@ func (s *Store) Parked(ctx context.Context, server id.Server, limit int) ([]foll
 			return nil, fmt.Errorf("list what is parked: %w", err)
 		}
 		part, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f follower.Row, err error) {
-			var raw []byte
-			err = row.Scan(&f.Shard, &raw, &f.Conv, &f.Server, &f.Since, &f.Acked, &f.Parked, &f.ParkedAt, &f.Head)
-			if err == nil {
-				f.ID, err = conversationID(raw)
-			}
-			return f, err
+			return f, scanFollower(row, &f, &f.Shard)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("list what is parked: %w", err)

@@ -16,44 +16,35 @@ import (
 	"parley.chat/protocol/id"
 )
 
-// addFollowersSQL locks a row that is there already, so that one who takes it away at the same time finds it changed.
-const addFollowersSQL = `
-INSERT INTO followers (shard, conv, server, since_seq)
-SELECT * FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[])
-ON CONFLICT (shard, conv, server) DO UPDATE SET since_seq = excluded.since_seq`
+const (
+	beginFollowerSQL = `INSERT INTO followers (shard, conv, server, since_seq) VALUES ($1, $2, $3, $4)`
+	endFollowerSQL   = `UPDATE followers SET until_seq = $4 WHERE shard = $1 AND conv = $2 AND server = $3 AND until_seq < 0`
+)
 
-// queueFollowers writes which servers got a member when they had none; of several in a batch the last counts.
+// queueFollowers writes which servers begin and end to follow, one after the other: there are few.
 func queueFollowers(batch *pgx.Batch, rows []timeline.FollowerRow) {
-	var shards []id.Shard
-	var conv, since []int64
-	var servers []string
-	for i, r := range rows {
-		if slices.ContainsFunc(rows[i+1:], func(o timeline.FollowerRow) bool {
-			return o.Shard == r.Shard && o.Conv == r.Conv && o.Server == r.Server
-		}) {
-			continue
+	for _, r := range rows {
+		q := beginFollowerSQL
+		if r.Ends {
+			q = endFollowerSQL
 		}
-		shards, conv = append(shards, r.Shard), append(conv, r.Conv)
-		servers, since = append(servers, string(r.Server)), append(since, r.Since)
-	}
-	if len(shards) > 0 {
-		batch.Queue(addFollowersSQL, shards, conv, servers, since)
+		batch.Queue(q, r.Shard, r.Conv, string(r.Server), r.Seq)
 	}
 }
 
-const followerColumns = `c.id, f.conv, f.server, f.since_seq, f.acked_seq, f.parked, f.parked_at, c.head_seq`
+const followerColumns = `c.id, f.conv, f.server, f.since_seq, f.until_seq, f.acked_seq, f.parked, f.parked_at, c.head_seq, c.state_seq`
 
 // Followers reads a page of the servers that follow conversations of a shard, with the heads as they were flushed.
 func (s *Store) Followers(ctx context.Context, n id.Shard, p follower.Page) ([]follower.Row, error) {
 	q := fmt.Sprintf(`SELECT `+followerColumns+`
 		FROM followers_s%[1]d f JOIN conversations_s%[1]d c ON c.shard = %[1]d AND c.conv = f.conv
-		WHERE (f.conv, f.server) > ($1, $2) ORDER BY f.conv, f.server LIMIT $3`, n)
-	args := []any{p.AfterConv, string(p.AfterServer), p.Limit}
+		WHERE (f.conv, f.server, f.since_seq) > ($1, $2, $3) ORDER BY f.conv, f.server, f.since_seq LIMIT $4`, n)
+	args := []any{p.After.Conv, string(p.After.Server), p.After.Since, p.Limit}
 	if p.Server != "" {
 		q = fmt.Sprintf(`SELECT `+followerColumns+`
 		FROM followers_s%[1]d f JOIN conversations_s%[1]d c ON c.shard = %[1]d AND c.conv = f.conv
-		WHERE f.server = $1 AND f.conv > $2 ORDER BY f.conv LIMIT $3`, n)
-		args = []any{string(p.Server), p.AfterConv, p.Limit}
+		WHERE f.server = $1 AND (f.conv, f.since_seq) > ($2, $3) ORDER BY f.conv, f.since_seq LIMIT $4`, n)
+		args = []any{string(p.Server), p.After.Conv, p.After.Since, p.Limit}
 	}
 	rows, err := s.pool(n).Query(ctx, q, args...)
 	if err != nil {
@@ -62,11 +53,12 @@ func (s *Store) Followers(ctx context.Context, n id.Shard, p follower.Page) ([]f
 	return collectFollowers(rows, n)
 }
 
-// Cursors reads where a server is in some conversations of a shard; those it does not follow are left out.
+// Cursors reads where a server is in some conversations of a shard, in order of conversation and Since; those it does not follow
+// are left out.
 func (s *Store) Cursors(ctx context.Context, n id.Shard, server id.Server, convs []int64) ([]follower.Row, error) {
 	rows, err := s.pool(n).Query(ctx, fmt.Sprintf(`SELECT `+followerColumns+`
 		FROM followers_s%[1]d f JOIN conversations_s%[1]d c ON c.shard = %[1]d AND c.conv = f.conv
-		WHERE f.shard = %[1]d AND f.server = $1 AND f.conv = ANY($2)`, n), string(server), convs)
+		WHERE f.shard = %[1]d AND f.server = $1 AND f.conv = ANY($2) ORDER BY f.conv, f.since_seq`, n), string(server), convs)
 	if err != nil {
 		return nil, fmt.Errorf("read where a follower is: %w", err)
 	}
@@ -75,20 +67,25 @@ func (s *Store) Cursors(ctx context.Context, n id.Shard, server id.Server, convs
 
 func collectFollowers(rows pgx.Rows, n id.Shard) ([]follower.Row, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (f follower.Row, err error) {
-		var raw []byte
-		err = row.Scan(&raw, &f.Conv, &f.Server, &f.Since, &f.Acked, &f.Parked, &f.ParkedAt, &f.Head)
-		if err == nil {
-			f.ID, err = conversationID(raw)
-		}
 		f.Shard = n
-		return f, err
+		return f, scanFollower(row, &f)
 	})
+}
+
+// scanFollower reads followerColumns, after others.
+func scanFollower(row pgx.CollectableRow, f *follower.Row, before ...any) error {
+	var raw []byte
+	err := row.Scan(append(before, &raw, &f.Conv, &f.Server, &f.Since, &f.Until, &f.Acked, &f.Parked, &f.ParkedAt, &f.Head, &f.State)...)
+	if err == nil {
+		f.ID, err = conversationID(raw)
+	}
+	return err
 }
 
 const moveCursorsSQL = `
 UPDATE followers f SET acked_seq = b.acked, parked = b.parked, parked_at = b.at
-  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[]) AS b(shard, conv, server, acked, parked, at)
- WHERE f.shard = b.shard AND f.conv = b.conv AND f.server = b.server`
+  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[]) AS b(shard, conv, server, acked, parked, at, since)
+ WHERE f.shard = b.shard AND f.conv = b.conv AND f.server = b.server AND f.since_seq = b.since`
 
 // MoveCursors writes how far followers are, and what is parked. Rows that are gone stay gone.
 func (s *Store) MoveCursors(ctx context.Context, list []follower.Row) error {
@@ -107,20 +104,20 @@ func (s *Store) MoveCursors(ctx context.Context, list []follower.Row) error {
 
 func moveCursors(ctx context.Context, db *database, rows []follower.Row) error {
 	slices.SortFunc(rows, func(a, b follower.Row) int { // Of two nodes none waits for the other in a circle.
-		return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Conv, b.Conv), cmp.Compare(a.Server, b.Server))
+		return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Conv, b.Conv), cmp.Compare(a.Server, b.Server), cmp.Compare(a.Since, b.Since))
 	})
 	n := len(rows)
 	shards, servers, parked := make([]id.Shard, n), make([]string, n), make([]string, n)
-	conv, acked, at := make([]int64, n), make([]int64, n), make([]int64, n)
+	conv, acked, at, since := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	for i, r := range rows {
 		shards[i], conv[i], servers[i] = r.Shard, r.Conv, string(r.Server)
-		acked[i], parked[i], at[i] = r.Acked, r.Parked, r.ParkedAt
+		acked[i], parked[i], at[i], since[i] = r.Acked, r.Parked, r.ParkedAt, r.Since
 	}
-	_, err := db.pool.Exec(ctx, moveCursorsSQL, shards, conv, servers, acked, parked, at)
+	_, err := db.pool.Exec(ctx, moveCursorsSQL, shards, conv, servers, acked, parked, at, since)
 	return err
 }
 
-// DropFollower takes away the row of a server that follows no more, unless it got a member again since the row was read.
+// DropFollower takes away the row of a server that follows no more.
 func (s *Store) DropFollower(ctx context.Context, r follower.Row) error {
 	_, err := s.pool(r.Shard).Exec(ctx, `DELETE FROM followers WHERE shard = $1 AND conv = $2 AND server = $3 AND since_seq = $4`,
 		r.Shard, r.Conv, string(r.Server), r.Since)

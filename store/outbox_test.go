@@ -81,7 +81,7 @@ func (f *followed) rows(t *testing.T) (out []follower.Row) {
 		if out[i].Ref != f.ref {
 			t.Errorf("a row of %v", out[i].Ref)
 		}
-		out[i].Ref, out[i].Head = follower.Ref{}, 0
+		out[i].Ref, out[i].Head, out[i].State = follower.Ref{}, 0, 0
 	}
 	return out
 }
@@ -94,19 +94,24 @@ func (f *followed) want(t *testing.T, want ...follower.Row) {
 	}
 }
 
-func TestFollowers_BeginWithTheCommitThatGivesAServerItsFirstMember(t *testing.T) {
+func TestFollowers_BeginAndEndWithTheCommitsThatSaySo(t *testing.T) {
 	f := newFollowed(t, "bob@b.test", "carl@b.test", "dora@c.test")
-	b, c := follower.Row{Server: "b.test", Acked: -1}, follower.Row{Server: "c.test", Acked: -1}
+	b, c := row("b.test", 0), row("c.test", 0)
 	f.want(t, b, c)
-	added := f.change(t, frame.TypeMemberAdd, "alice@a.test", "eve@c.test", "fred@d.test", "gus@a.test")
-	d := follower.Row{Server: "d.test", Since: added, Acked: -1}
+	d := row("d.test", f.change(t, frame.TypeMemberAdd, "alice@a.test", "eve@c.test", "fred@d.test", "gus@a.test"))
 	f.want(t, b, c, d)
 	f.change(t, frame.TypeMemberLeave, "dora@c.test")
 	f.want(t, b, c, d)
-	f.change(t, frame.TypeMemberLeave, "fred@d.test")
+	d.Until = f.change(t, frame.TypeMemberLeave, "fred@d.test")
 	f.want(t, b, c, d)
-	d.Since = f.change(t, frame.TypeMemberAdd, "alice@a.test", "fred@d.test")
-	f.want(t, b, c, d)
+	again := row("d.test", f.change(t, frame.TypeMemberAdd, "alice@a.test", "fred@d.test"))
+	f.want(t, b, c, d, again)
+	again.Until = f.change(t, frame.TypeMemberBan, "alice@a.test", "fred@d.test")
+	f.want(t, b, c, d, again)
+}
+
+func row(server id.Server, since int64) follower.Row {
+	return follower.Row{Server: server, Since: since, Until: -1, Acked: -1}
 }
 
 func TestFollowers_APurelyLocalConversationHasNone(t *testing.T) {
@@ -116,22 +121,22 @@ func TestFollowers_APurelyLocalConversationHasNone(t *testing.T) {
 
 func TestMoveCursors_WritesWhereAFollowerIs(t *testing.T) {
 	f := newFollowed(t, "bob@b.test", "carl@c.test")
-	row := follower.Row{Ref: f.ref, Server: "b.test", Acked: 7, Parked: "diverged", ParkedAt: 12}
-	gone := follower.Row{Ref: f.ref, Server: "z.test", Acked: 7}
-	if err := f.MoveCursors(t.Context(), []follower.Row{gone, row}); err != nil {
+	one := follower.Row{Ref: f.ref, Server: "b.test", Until: -1, Acked: 7, Parked: "diverged", ParkedAt: 12}
+	gone, other := one, one
+	gone.Server, other.Since = "z.test", 3
+	if err := f.MoveCursors(t.Context(), []follower.Row{gone, one, other}); err != nil {
 		t.Fatal(err)
 	}
-	f.want(t, follower.Row{Server: "b.test", Acked: 7, Parked: "diverged", ParkedAt: 12}, follower.Row{Server: "c.test", Acked: -1})
 	got, err := f.Cursors(t.Context(), f.ref.Shard, "b.test", []int64{f.ref.Conv, f.ref.Conv + 1})
-	if err != nil || len(got) != 1 || got[0] != row {
+	if err != nil || len(got) != 1 || got[0] != one {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	row.Acked = 3 // It lost some: what it says counts.
-	row.Parked, row.ParkedAt = "", 0
-	if err := f.MoveCursors(t.Context(), []follower.Row{row}); err != nil {
+	one.Acked, one.Parked, one.ParkedAt = 3, "", 0 // It lost some: what it says counts.
+	if err := f.MoveCursors(t.Context(), []follower.Row{one}); err != nil {
 		t.Fatal(err)
 	}
-	f.want(t, follower.Row{Server: "b.test", Acked: 3}, follower.Row{Server: "c.test", Acked: -1})
+	one.Ref = follower.Ref{}
+	f.want(t, one, row("c.test", 0))
 }
 
 func TestFollowers_PagesGoThroughAllOfThem(t *testing.T) {
@@ -145,7 +150,7 @@ func TestFollowers_PagesGoThroughAllOfThem(t *testing.T) {
 		}
 		for _, r := range rows {
 			servers = append(servers, r.Server)
-			p.AfterConv, p.AfterServer = r.Conv, r.Server
+			p.After = r
 		}
 		if len(rows) < p.Limit {
 			break
@@ -158,25 +163,22 @@ func TestFollowers_PagesGoThroughAllOfThem(t *testing.T) {
 	if err != nil || len(one) != 1 || one[0].Server != "c.test" {
 		t.Errorf("of one server: %+v, %v", one, err)
 	}
-	if one, err = f.Followers(t.Context(), f.ref.Shard, follower.Page{Server: "c.test", AfterConv: f.ref.Conv, Limit: 5}); err != nil || len(one) != 0 {
+	if one, err = f.Followers(t.Context(), f.ref.Shard, follower.Page{Server: "c.test", After: one[0], Limit: 5}); err != nil || len(one) != 0 {
 		t.Errorf("of one server, after: %+v, %v", one, err)
 	}
 }
 
-func TestDropFollower_NotIfItCameBackMeanwhile(t *testing.T) {
+func TestDropFollower_LeavesTheOneWhoCameBack(t *testing.T) {
 	f := newFollowed(t, "bob@b.test")
-	row := follower.Row{Ref: f.ref, Server: "b.test"}
+	first := follower.Row{Ref: f.ref, Server: "b.test"}
 	f.change(t, frame.TypeMemberLeave, "bob@b.test")
 	back := f.change(t, frame.TypeMemberAdd, "alice@a.test", "bob@b.test")
-	if err := f.DropFollower(t.Context(), row); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := f.DropFollower(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		f.want(t, row("b.test", back))
 	}
-	f.want(t, follower.Row{Server: "b.test", Since: back, Acked: -1})
-	row.Since = back
-	if err := f.DropFollower(t.Context(), row); err != nil {
-		t.Fatal(err)
-	}
-	f.want(t)
 }
 
 func TestUnpark_FreesWhatItIsAskedTo(t *testing.T) {

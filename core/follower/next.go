@@ -28,67 +28,39 @@ type Step struct {
 	To   int64
 }
 
-// Next tells what a server that has everything up to acked is to get of a conversation, whose head is at the seq given.
-func Next(s *conversation.State, head int64, server id.Server, acked int64) Step {
-	last, joined := extent(s, server, head)
+// Last is the last seq that the row is about, given the conversation's head.
+func (r *Row) Last(head int64) int64 {
+	if r.Until == None {
+		return head
+	}
+	return min(r.Until, head)
+}
+
+// Next tells what the server is to get of the conversation, whose head is at the seq given.
+func (r *Row) Next(head int64) Step {
+	last, open := r.Last(head), r.Until == None
 	switch {
-	case !joined && (acked == None || acked >= last):
-		return Step{Kind: Drop}
-	case acked >= last:
+	case r.Since > head:
+		return Step{Kind: Done, To: head} // The row is newer than the head that is known.
+	case open && r.Acked == None:
+		return Step{Kind: Snapshot, To: last}
+	case r.Acked == None: // Perhaps it has one nevertheless, and lacks the end.
+		return Step{Kind: Tell, To: last}
+	case r.Acked < last && last-r.Acked <= Near:
+		return Step{Kind: Push, To: last}
+	case r.Acked < last:
+		return Step{Kind: Tell, To: last}
+	case open || r.Until > head:
 		return Step{Kind: Done, To: last}
-	case acked == None:
-		return Step{Kind: Snapshot, To: last}
 	}
-	end := min(Covered(s, server, acked), last)
-	switch {
-	case end > acked && end-acked <= Near:
-		return Step{Kind: Push, To: end}
-	case end > acked:
-		return Step{Kind: Tell, To: end}
-	case joined:
-		return Step{Kind: Snapshot, To: last}
-	}
-	return Step{Kind: Drop}
+	return Step{Kind: Drop, To: last}
 }
 
-// extent is the highest seq the server may get, and whether it has a joined member. Without any member it is -1.
-func extent(s *conversation.State, server id.Server, head int64) (last int64, joined bool) {
-	last = -1
-	for u, m := range s.Members {
-		if u.Server() != server {
-			continue
-		}
-		if m.Membership == conversation.Joined {
-			return head, true
-		}
-		last = max(last, min(m.LeftSeq, head))
-	}
-	return last, false
-}
+// Covers tells whether a member of the server was there at seq, for sure.
+func (r *Row) Covers(seq int64) bool { return seq >= r.Since && (r.Until == None || seq <= r.Until) }
 
-// Covered is the end of the unbroken run of entries after a seq at each of which the server had a member, as far as the
-// state tells: of somebody who came back it no longer knows the time before. It is after if there is no such run, and
-// beyond every head if the run has no end.
-func Covered(s *conversation.State, server id.Server, after int64) int64 {
-	end := after
-	for more := true; more; {
-		more = false
-		for u, m := range s.Members {
-			if u.Server() != server || m.JoinedSeq > end+1 {
-				continue
-			}
-			if m.Membership == conversation.Joined {
-				return id.MaxSeq
-			}
-			if m.LeftSeq > end {
-				end, more = m.LeftSeq, true
-			}
-		}
-	}
-	return end
-}
-
-// Sight is what the members of a server may read, present and past ones.
+// Sight is what the members of a server may read, present and past ones, as far as the state tells: of somebody who came back it
+// no longer knows the time before.
 type Sight struct {
 	spans []span
 }
@@ -122,6 +94,17 @@ func (s Sight) To() int64 {
 	to := int64(-1)
 	for _, p := range s.spans {
 		to = max(to, p.to)
+	}
+	return to
+}
+
+// Reach is the last seq up to which somebody who may read a seq may read on, less than seq if nobody may.
+func (s Sight) Reach(seq int64) int64 {
+	to := seq - 1
+	for _, p := range s.spans {
+		if p.from <= seq {
+			to = max(to, p.to)
+		}
 	}
 	return to
 }

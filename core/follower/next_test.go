@@ -3,7 +3,6 @@
 package follower_test
 
 import (
-	"fmt"
 	"testing"
 
 	"parley.chat/core/conversation"
@@ -12,6 +11,67 @@ import (
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
+
+func TestNext_WhatAServerGetsFollowsFromItsRow(t *testing.T) {
+	const none = follower.None
+	for _, c := range []struct {
+		name                string
+		since, until, acked int64
+		head                int64
+		want                follower.Step
+	}{
+		{"it is new", 10, none, none, 10, follower.Step{Kind: follower.Snapshot, To: 10}},
+		{"it is new and late", 10, none, none, 300, follower.Step{Kind: follower.Snapshot, To: 300}},
+		{"it has everything", 10, none, 300, 300, follower.Step{Kind: follower.Done, To: 300}},
+		{"it has more than is known here", 10, none, 301, 300, follower.Step{Kind: follower.Done, To: 300}},
+		{"it is one behind", 10, none, 299, 300, follower.Step{Kind: follower.Push, To: 300}},
+		{"it is 50 behind", 10, none, 250, 300, follower.Step{Kind: follower.Push, To: 300}},
+		{"it is 51 behind", 10, none, 249, 300, follower.Step{Kind: follower.Tell, To: 300}},
+		{"the row is newer than the head", 301, none, none, 300, follower.Step{Kind: follower.Done, To: 300}},
+		{"its last member left: it gets the leave and nothing after", 10, 200, 190, 300, follower.Step{Kind: follower.Push, To: 200}},
+		{"its last member left long after", 10, 200, 100, 300, follower.Step{Kind: follower.Tell, To: 200}},
+		{"its last member left and it has the leave", 10, 200, 200, 300, follower.Step{Kind: follower.Drop, To: 200}},
+		{"its last member left before it is known to have anything", 10, 200, none, 300, follower.Step{Kind: follower.Tell, To: 200}},
+		{"its last member left after the head that is known", 10, 305, 300, 300, follower.Step{Kind: follower.Done, To: 300}},
+	} {
+		r := follower.Row{Since: c.since, Until: c.until, Acked: c.acked}
+		if got := r.Next(c.head); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+// Whatever a row says, following the steps ends, and nothing is handed on at which the server had no member.
+func TestNext_EndsAndStaysWithinTheRow(t *testing.T) {
+	for since := int64(0); since < 5; since++ {
+		for until := int64(-1); until < 150; until++ {
+			if until >= 0 && until <= since {
+				continue
+			}
+			for acked := int64(-1); acked < 150; acked++ {
+				if acked >= 0 && acked < since {
+					continue
+				}
+				walk(t, follower.Row{Since: since, Until: until, Acked: acked}, 120)
+			}
+		}
+	}
+}
+
+func walk(t *testing.T, start follower.Row, head int64) {
+	t.Helper()
+	r := start
+	for steps := 0; ; steps++ {
+		step := r.Next(head)
+		if step.Kind == follower.Done || step.Kind == follower.Drop {
+			return
+		}
+		if steps > 2 || step.To > head || !r.Covers(step.To) || step.Kind == follower.Push && !r.Covers(r.Acked+1) {
+			t.Fatalf("%+v: step %d is %+v", start, steps, step)
+		}
+		r.Acked = step.To
+	}
+}
 
 // members makes a state of members who joined at a seq and left at another, -1 if they are there.
 func members(list map[id.User][2]int64) *conversation.State {
@@ -26,102 +86,25 @@ func members(list map[id.User][2]int64) *conversation.State {
 	return s
 }
 
-func TestNext_WhatAServerGetsFollowsFromItsMembers(t *testing.T) {
-	here := map[id.User][2]int64{"bob@b.test": {10, -1}}
-	gone := map[id.User][2]int64{"bob@b.test": {10, 200}}
-	hole := map[id.User][2]int64{"bob@b.test": {10, 120}, "carl@b.test": {150, -1}}
-	relay := map[id.User][2]int64{"bob@b.test": {10, 120}, "carl@b.test": {90, -1}}
-	chain := map[id.User][2]int64{"bob@b.test": {10, 120}, "carl@b.test": {121, 140}, "dora@b.test": {130, 170}}
-	for _, c := range []struct {
-		name    string
-		members map[id.User][2]int64
-		head    int64
-		acked   int64
-		want    follower.Step
-	}{
-		{"it never had a member", nil, 300, follower.None, follower.Step{Kind: follower.Drop}},
-		{"another server's members are not its own", map[id.User][2]int64{"bob@b.test.org": {10, -1}}, 300, 20, follower.Step{Kind: follower.Drop}},
-		{"it is new", here, 10, follower.None, follower.Step{Kind: follower.Snapshot, To: 10}},
-		{"it is new and late", here, 300, follower.None, follower.Step{Kind: follower.Snapshot, To: 300}},
-		{"it has everything", here, 300, 300, follower.Step{Kind: follower.Done, To: 300}},
-		{"it has more than everything", here, 300, 301, follower.Step{Kind: follower.Done, To: 300}},
-		{"it is one behind", here, 300, 299, follower.Step{Kind: follower.Push, To: 300}},
-		{"it is 50 behind", here, 300, 250, follower.Step{Kind: follower.Push, To: 300}},
-		{"it is 51 behind", here, 300, 249, follower.Step{Kind: follower.Tell, To: 300}},
-		{"its member left: it gets the leave and nothing after", gone, 300, 190, follower.Step{Kind: follower.Push, To: 200}},
-		{"its member left long after", gone, 300, 100, follower.Step{Kind: follower.Tell, To: 200}},
-		{"its member left and it has the leave", gone, 300, 200, follower.Step{Kind: follower.Drop}},
-		{"its member left before it had anything", gone, 300, follower.None, follower.Step{Kind: follower.Drop}},
-		{"there is a hole: as far as it goes", hole, 300, 100, follower.Step{Kind: follower.Push, To: 120}},
-		{"there is a hole: then a snapshot", hole, 300, 120, follower.Step{Kind: follower.Snapshot, To: 300}},
-		{"in the hole", hole, 300, 130, follower.Step{Kind: follower.Snapshot, To: 300}},
-		{"just before the end of the hole", hole, 160, 149, follower.Step{Kind: follower.Push, To: 160}},
-		{"another member was there already", relay, 130, 110, follower.Step{Kind: follower.Push, To: 130}},
-		{"several in turn, all gone", chain, 300, 125, follower.Step{Kind: follower.Push, To: 170}},
-		{"from before its first member", here, 300, 5, follower.Step{Kind: follower.Snapshot, To: 300}},
-	} {
-		if got := follower.Next(members(c.members), c.head, "b.test", c.acked); got != c.want {
-			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+func TestSight_IsWhatAnyMemberOfTheServerMayRead(t *testing.T) {
+	s := members(map[id.User][2]int64{"bob@b.test": {10, 20}, "carl@b.test": {15, 18}, "dora@b.test": {40, -1}, "eve@b.test.org": {0, -1}})
+	sight, ok := follower.SightOf(s, "b.test", 50)
+	if !ok || sight.From() != 10 || sight.To() != 50 {
+		t.Errorf("sight from %d to %d, %t", sight.From(), sight.To(), ok)
+	}
+	for seq, want := range map[int64]int64{9: 8, 10: 20, 17: 20, 20: 20, 21: 20, 39: 38, 40: 50, 50: 50} {
+		if got := sight.Reach(seq); got != want {
+			t.Errorf("reach of %d is %d, want %d", seq, got, want)
 		}
 	}
-}
-
-// Whatever the memberships are, following the steps ends, and no entry is handed on at which the server had no member.
-func TestNext_EndsAndStaysWithinTheMemberships(t *testing.T) {
-	const head = 12
-	for code := range 5 * 5 * 5 * 5 {
-		var list [2][2]int64
-		for i, c := 0, code; i < 2; i, c = i+1, c/25 {
-			list[i] = [2]int64{int64(c%5) * 2, int64(c%5)*2 + int64(c/5%5)*2 - 1}
-			if c/5%5 == 0 {
-				list[i][1] = -1
-			}
-		}
-		s := members(map[id.User][2]int64{"bob@b.test": list[0], "carl@b.test": list[1]})
-		s.Seq = max(list[0][0], list[1][0], list[0][1], list[1][1])
-		if s.Seq > head {
-			continue
-		}
-		walk(t, fmt.Sprint(list), s, head)
-	}
-}
-
-func walk(t *testing.T, name string, s *conversation.State, head int64) {
-	t.Helper()
-	sight, ok := follower.SightOf(s, "b.test", head)
-	if !ok {
-		t.Fatalf("%s: no sight", name)
-	}
-	for start := int64(-1); start <= head; start++ {
-		acked := start
-		for steps := 0; ; steps++ {
-			step := follower.Next(s, head, "b.test", acked)
-			if step.Kind == follower.Done || step.Kind == follower.Drop {
-				break
-			}
-			if steps > 4 {
-				t.Fatalf("%s from %d: no end", name, start)
-			}
-			first := acked + 1
-			if step.Kind == follower.Snapshot {
-				first = s.Seq
-			}
-			for seq := first; seq <= step.To; seq++ {
-				if !sight.Shows(&conversation.Event{Seq: seq, Type: frame.TypeMessage}) {
-					t.Fatalf("%s from %d: %+v hands on %d", name, start, step, seq)
-				}
-			}
-			acked = step.To
-		}
+	if _, ok := follower.SightOf(s, "c.test", 50); ok {
+		t.Error("a server without members sees something")
 	}
 }
 
 func TestSight_NoEditOfAMessageFromBefore(t *testing.T) {
 	s := members(map[id.User][2]int64{"bob@b.test": {10, 20}, "carl@b.test": {15, -1}})
-	sight, ok := follower.SightOf(s, "b.test", 30)
-	if !ok || sight.From() != 10 || sight.To() != 30 {
-		t.Errorf("sight from %d to %d, %t", sight.From(), sight.To(), ok)
-	}
+	sight, _ := follower.SightOf(s, "b.test", 30)
 	edit := func(seq, target int64) *conversation.Event {
 		content, err := event.Relation{TargetMessageID: id.NewMessage(1, target, event.Hash{}).String(), Content: "x", ContentType: "text"}.Canonical()
 		if err != nil {
@@ -136,8 +119,5 @@ func TestSight_NoEditOfAMessageFromBefore(t *testing.T) {
 		if got := sight.Shows(edit(c.seq, c.target)); got != c.want {
 			t.Errorf("edit at %d of %d: %t", c.seq, c.target, got)
 		}
-	}
-	if _, ok := follower.SightOf(s, "c.test", 30); ok {
-		t.Error("a server without members sees something")
 	}
 }

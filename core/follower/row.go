@@ -11,26 +11,28 @@ type Ref struct {
 	ID    id.Conversation
 }
 
-// None is the position of a server without a replica.
+// None is no seq: the position of a server without a replica.
 const None = -1
 
-// Row is what the store knows of one server that follows one conversation.
+// Row is what the store knows of one server that follows one conversation, from when it has a member to when it has none. One whose
+// last member parted and that got a member again has two rows until it has everything of the first.
 type Row struct {
 	Ref
 	Server   id.Server
-	Since    int64  // seq by which it got a member when it last had none
+	Since    int64  // seq of the entry by which it got a member when it had none
+	Until    int64  // … by which it had none again; None while it has one
 	Acked    int64  // highest seq it is known to have, None without a replica
 	Parked   string // why nothing is sent, a code; empty if it is
 	ParkedAt int64  // Unix milliseconds
-	Head     int64  // seq of the conversation's stored head; only when read by page
+	Head     int64  // seq of the conversation's head, as stored
+	State    int64  // seq of the last change of its state when the row was read
 }
 
-// Page selects rows of a shard after one, in order of conversation and server.
+// Page selects rows of a shard after one, in order of conversation, server and Since.
 type Page struct {
-	AfterConv   int64
-	AfterServer id.Server
-	Server      id.Server // of this one only, unless empty
-	Limit       int
+	After  Row       // its Conv, Server and Since
+	Server id.Server // of this one only, unless empty
+	Limit  int
 }
 
 // Destination is a server that could not be reached, or that the operator wants to be tried.

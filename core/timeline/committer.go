@@ -300,7 +300,7 @@ func (w *work) add(p *pending, e *conversation.Event, after *conversation.State)
 	w.out = append(w.out, conversation.Committed{Event: e, State: after, Origin: p.cmd.Origin})
 	p.result = Result{Seq: e.Seq, MessageID: e.MessageID}
 	w.relate(p, e)
-	w.origin(p, e, before)
+	w.origin(p, e, before, after)
 	if after != before {
 		w.addState(p, e, before, after)
 	}

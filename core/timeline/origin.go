@@ -26,6 +26,7 @@ type Foreign struct {
 	Term      int64
 	KeyID     string
 	Signature []byte
+	StateHash *event.Hash // of a change of the state: that of the state after it; nil if it was not kept
 }
 
 // OriginRow is what is written of an entry beside the log, where it is not the default: none of these.
@@ -38,6 +39,7 @@ type OriginRow struct {
 	KeyID     string
 	Signature []byte
 	Expects   *int64
+	StateHash *event.Hash
 }
 
 // SettledRow is a submission of an own user whose entry came: it waits no longer.
@@ -77,8 +79,9 @@ func (t *Timeline) key(u id.User, d id.Device, tempID string) int64 {
 	return DedupKey(id.Device(u)+"\n"+d, tempID)
 }
 
-// origin adds to the batch what is kept of the entry beside the log. before is the state before it.
-func (w *work) origin(p *pending, e *conversation.Event, before *conversation.State) {
+// origin adds to the batch what is kept of the entry beside the log. before and after are the states
+// around it.
+func (w *work) origin(p *pending, e *conversation.Event, before, after *conversation.State) {
 	row := OriginRow{Shard: e.Shard, Conv: e.Conv, Seq: e.Seq, Term: before.Term(), Expects: e.Expects}
 	if s := p.cmd.Signed; s != nil {
 		row.KeyID, row.Signature = s.KeyID, s.Signature
@@ -89,7 +92,12 @@ func (w *work) origin(p *pending, e *conversation.Event, before *conversation.St
 	if p.begin != nil {
 		row.Prev = &p.foreign.Prev
 	}
-	if row.Term != 0 || row.Signature != nil || row.Expects != nil || row.Prev != nil {
+	if conversation.ChangesState(e.Type) {
+		if hash, err := after.Hash(); err == nil { // It was hashed for the entry: it does not fail now.
+			row.StateHash = &hash
+		}
+	}
+	if row.StateHash != nil || row.Term != 0 || row.Signature != nil || row.Expects != nil || row.Prev != nil {
 		w.Origins = append(w.Origins, row)
 	}
 }

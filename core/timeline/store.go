@@ -247,13 +247,14 @@ type MemberRow struct {
 	Prefs     *Prefs // nil to leave
 }
 
-// FollowerRow is a server that follows a conversation ordered here since one of its users became a member by the entry at
-// Since, when it had none.
+// FollowerRow is a server that begins to follow a conversation ordered here, because by the entry at Seq it has a member and had
+// none, or that ends to, because it had one and has none.
 type FollowerRow struct {
 	Shard  id.Shard
 	Conv   int64
 	Server id.Server
-	Since  int64
+	Seq    int64
+	Ends   bool
 }
 
 // IndexRow is a row of a user's index.

@@ -10,10 +10,12 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"parley.chat/core/conversation"
 	"parley.chat/core/follower"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 	"parley.chat/protocol/replica"
 )
@@ -87,51 +89,53 @@ type span struct {
 }
 
 // compose fills the transaction from the log. left are the conversations for which there was no room.
-func (o *Outbox) compose(ctx context.Context, t *transaction, rows []follower.Row) (left []follower.Ref, err error) {
-	for i, row := range rows {
-		if row.Parked != "" {
-			continue
+func (o *Outbox) compose(ctx context.Context, t *transaction, refs []follower.Ref) (left []follower.Ref, err error) {
+	for i, ref := range refs {
+		if t.entries >= replica.MaxRecords || len(t.sent) >= replica.MaxItems {
+			return refs[i:], nil
 		}
-		fits, err := o.item(ctx, t, row)
+		fits, err := o.item(ctx, t, ref)
 		if err != nil {
-			return nil, fmt.Errorf("what %s is to have of %s: %w", t.server, row.ID, err)
+			return nil, fmt.Errorf("what %s is to have of %s: %w", t.server, ref.ID, err)
 		}
-		if !fits || t.entries >= replica.MaxRecords || len(t.sent) >= replica.MaxItems {
-			if fits {
-				i++
-			}
-			for _, r := range rows[i:] {
-				left = append(left, r.Ref)
-			}
-			return left, nil
+		if !fits {
+			return refs[i:], nil
 		}
 	}
 	return nil, nil
 }
 
 // item adds what the follower is to have of one conversation, if anything; false means that there is no room for it.
-func (o *Outbox) item(ctx context.Context, t *transaction, row follower.Row) (fits bool, err error) {
-	v, err := o.Timeline.View(ctx, row.ID)
+func (o *Outbox) item(ctx context.Context, t *transaction, ref follower.Ref) (fits bool, err error) {
+	v, err := o.Timeline.View(ctx, ref.ID)
 	if err != nil {
 		return true, skipUnknown(err)
 	}
-	if v.State.Hub() != o.Self {
-		return true, o.dropRow(ctx, row)
+	rows, err := o.rows(ctx, v, t.server)
+	if err != nil || len(rows) == 0 || rows[0].Parked != "" {
+		return true, err
 	}
-	step := follower.Next(v.State, v.Head.Seq, row.Server, row.Acked)
+	row := rows[0] // Another one waits until it has everything of this one.
+	step := row.Next(v.Head.Seq)
+	if v.State.Hub() != o.Self {
+		step.Kind = follower.Drop
+	}
 	out, s := item{ConversationID: row.ID}, sent{row: row, view: v}
 	switch {
 	case step.Kind == follower.Done:
 		return true, nil
 	case step.Kind == follower.Drop:
-		return true, o.dropRow(ctx, row)
+		if err := o.drop(ctx, row); err != nil || len(rows) == 1 {
+			return true, err
+		}
+		return o.item(ctx, t, ref)
 	case t.tell || step.Kind == follower.Tell:
 		s.told = true
 		out.Head, err = o.head(ctx, v, step.To)
 	case step.Kind == follower.Snapshot:
 		return o.snapshotItem(ctx, t, s, step.To)
 	default:
-		out.Range, err = o.span(ctx, v, row.Server, row.Acked, step.To, t)
+		out.Range, err = o.span(ctx, v, row, step.To, t)
 		if err == nil && out.Range == nil {
 			return false, nil
 		}
@@ -186,14 +190,15 @@ func (o *Outbox) snapshotItem(ctx context.Context, t *transaction, s sent, to in
 	}
 	t.entries++
 	if base := snap.Record.Entry.Seq; to > base && to-base <= follower.Near {
-		err = o.extend(ctx, t, s, base, to)
+		s.row.Acked = base
+		err = o.extend(ctx, t, s, to)
 	}
 	return true, err
 }
 
 // extend adds to the snapshot that was added last the entries that follow, as far as there is room.
-func (o *Outbox) extend(ctx context.Context, t *transaction, s sent, base, to int64) error {
-	follow, err := o.span(ctx, s.view, s.row.Server, base, to, t)
+func (o *Outbox) extend(ctx context.Context, t *transaction, s sent, to int64) error {
+	follow, err := o.span(ctx, s.view, s.row, to, t)
 	if err != nil || follow == nil {
 		return err
 	}
@@ -209,13 +214,14 @@ func (o *Outbox) extend(ctx context.Context, t *transaction, s sent, base, to in
 	return nil
 }
 
-// span reads and encodes the entries after one and up to another, as many as there is room for; nil if there is none.
-func (o *Outbox) span(ctx context.Context, v timeline.View, server id.Server, after, to int64, t *transaction) (*span, error) {
+// span reads and encodes the entries after those that the follower has and up to another, as many as there is room for; nil if
+// there is none.
+func (o *Outbox) span(ctx context.Context, v timeline.View, row follower.Row, to int64, t *transaction) (*span, error) {
 	count, room := replica.MaxRecords-t.entries, t.room()-itemFrame
 	if count <= 0 || room <= 0 {
 		return nil, nil
 	}
-	list, err := o.records(ctx, v, server, after+1, to, limits{count, room})
+	list, err := o.records(ctx, v, within{row.Acked + 1, to, count, room}, o.shows(v, row.Server, &row))
 	if err != nil {
 		return nil, err
 	}
@@ -238,22 +244,36 @@ func (o *Outbox) span(ctx context.Context, v timeline.View, server id.Server, af
 	return out, err
 }
 
-// limits bound how much is read at once.
-type limits struct{ count, bytes int }
+// within are entries, and how many at once.
+type within struct {
+	from, to     int64
+	count, bytes int
+}
 
-// records reads entries as the server may have them.
-func (o *Outbox) records(ctx context.Context, v timeline.View, server id.Server, from, to int64, l limits) ([]replica.Record, error) {
+// shows tells which entries the server gets with their content: what its members may read, and, of the entries that a row is about,
+// all but edits of messages from before any member came.
+func (o *Outbox) shows(v timeline.View, server id.Server, row *follower.Row) func(*conversation.Event) bool {
 	sight, _ := follower.SightOf(v.State, server, v.Head.Seq)
-	list, err := o.Store.Records(ctx, v.Shard, v.Conv, from, to, l.count, l.bytes)
+	return func(e *conversation.Event) bool {
+		if row != nil && row.Covers(e.Seq) && e.Type != frame.TypeEdit {
+			return true
+		}
+		return sight.Shows(e)
+	}
+}
+
+// records reads entries as they are handed on.
+func (o *Outbox) records(ctx context.Context, v timeline.View, w within, shows func(*conversation.Event) bool) ([]replica.Record, error) {
+	list, err := o.Store.Records(ctx, v.Shard, v.Conv, w.from, w.to, w.count, w.bytes)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]replica.Record, len(list))
 	for i, f := range list {
-		if f.Seq != from+int64(i) {
-			return nil, fmt.Errorf("the log has no entry %d", from+int64(i))
+		if f.Seq != w.from+int64(i) {
+			return nil, fmt.Errorf("the log has no entry %d", w.from+int64(i))
 		}
-		if out[i], err = Record(f, sight.Shows(f.Event)); err != nil {
+		if out[i], err = Record(f, shows(f.Event)); err != nil {
 			return nil, err
 		}
 	}
@@ -345,7 +365,7 @@ func (o *Outbox) snapshot(ctx context.Context, v timeline.View) (out replica.Sna
 	}
 	out.Create, out.State, out.Checkpoint, out.JoinedAt = string(create), string(state), *point, map[id.User]int64{}
 	for u, m := range v.State.Members {
-		if m.Membership == "joined" {
+		if m.Membership == conversation.Joined {
 			out.JoinedAt[u] = m.JoinedAt
 		}
 	}

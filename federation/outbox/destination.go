@@ -54,10 +54,10 @@ type place struct {
 	conv  int64
 }
 
-// position is where going through all positions of a destination is.
+// position is where going through all positions of a destination is: after a row of a shard.
 type position struct {
 	shard id.Shard
-	after int64
+	after follower.Row
 }
 
 // destination finds or makes one; the caller holds mu.

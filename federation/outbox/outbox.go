@@ -101,7 +101,7 @@ func New(o Options) *Outbox {
 		o.Now = time.Now
 	}
 	out := &Outbox{Options: o, wake: make(chan struct{}, 1), dests: map[id.Server]*destination{}, seen: make([]int64, o.Store.Shards())}
-	out.cursors.rows = map[key]follower.Row{}
+	out.cursors.rows = map[key]cursor{}
 	out.cursors.dirty = map[key]bool{}
 	out.metrics = newMetrics(o.Metrics)
 	return out

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"parley.chat/core/conversation"
 	"parley.chat/core/follower"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
@@ -16,9 +17,8 @@ import (
 )
 
 // Entries answers a follower who pulls a range: the entries after one, with a checkpoint of the last, or those before one. It
-// has at most what fits into a body. Past the end of what the server may have it is empty; after the last entry of an
-// unbroken run, before its members came back, too: what follows begins with a snapshot. Faults: unknown_conversation,
-// invalid_field. spec: FED-PULL-1
+// has at most what fits into a body. After the entry by which the last member of the server parted it is empty, also if one came
+// back: what follows begins with a snapshot. Faults: unknown_conversation, invalid_field. spec: FED-PULL-1
 func (o *Outbox) Entries(ctx context.Context, origin id.Server, req replica.Entries) (replica.Range, error) {
 	out := replica.Range{ConversationID: req.ConversationID, Records: []replica.Record{}}
 	v, sight, err := o.followed(ctx, origin, req.ConversationID)
@@ -34,18 +34,36 @@ func (o *Outbox) Entries(ctx context.Context, origin id.Server, req replica.Entr
 		return out, fault.Invalid("limit", "must be 1 to %d", replica.MaxRecords)
 	case (req.AfterSeq == nil) == (req.BeforeSeq == nil):
 		return out, fault.Invalid("afterSeq", "there must be either afterSeq or beforeSeq")
-	case req.BeforeSeq != nil:
-		to := min(*req.BeforeSeq-1, sight.To())
-		out.Records, err = o.before(ctx, v, origin, max(sight.From(), to-int64(count)+1), to)
-		return out, err
-	case *req.AfterSeq < 0:
+	case req.AfterSeq != nil:
+		return o.after(ctx, v, origin, *req.AfterSeq, count)
+	}
+	to := min(*req.BeforeSeq-1, sight.To())
+	out.Records, err = o.before(ctx, v, max(sight.From(), to-int64(count)+1), to, o.shows(v, origin, nil))
+	return out, err
+}
+
+// after reads the entries after one, as far as they are an unbroken run.
+func (o *Outbox) after(ctx context.Context, v timeline.View, origin id.Server, after int64, count int) (replica.Range, error) {
+	out := replica.Range{ConversationID: v.State.ID, Records: []replica.Record{}}
+	if after < 0 {
 		return out, fault.Invalid("afterSeq", "must not be negative")
 	}
-	to := min(follower.Covered(v.State, origin, *req.AfterSeq), sight.To())
-	if to <= *req.AfterSeq {
+	rows, err := o.rows(ctx, v, origin)
+	if err != nil {
+		return out, err
+	}
+	sight, _ := follower.SightOf(v.State, origin, v.Head.Seq)
+	to := min(sight.Reach(after+1), v.Head.Seq)
+	var row *follower.Row
+	for i := range rows {
+		if rows[i].Covers(after + 1) {
+			row, to = &rows[i], rows[i].Last(v.Head.Seq)
+		}
+	}
+	if to <= after {
 		return out, nil
 	}
-	list, err := o.records(ctx, v, origin, *req.AfterSeq+1, to, limits{count, replica.MaxBody})
+	list, err := o.records(ctx, v, within{after + 1, to, count, replica.MaxBody}, o.shows(v, origin, row))
 	if err != nil || len(list) == 0 {
 		return out, err
 	}
@@ -56,9 +74,9 @@ func (o *Outbox) Entries(ctx context.Context, origin id.Server, req replica.Entr
 }
 
 // before reads a range of which the newest are wanted, if not all fit.
-func (o *Outbox) before(ctx context.Context, v timeline.View, origin id.Server, from, to int64) ([]replica.Record, error) {
+func (o *Outbox) before(ctx context.Context, v timeline.View, from, to int64, shows func(*conversation.Event) bool) ([]replica.Record, error) {
 	for from <= to {
-		list, err := o.records(ctx, v, origin, from, to, limits{replica.MaxRecords, replica.MaxBody})
+		list, err := o.records(ctx, v, within{from, to, replica.MaxRecords, replica.MaxBody}, shows)
 		if err != nil {
 			return nil, err
 		}
@@ -102,18 +120,19 @@ func (o *Outbox) Snapshot(ctx context.Context, origin id.Server, c id.Conversati
 	if err != nil {
 		return out, err
 	}
-	freed, err := o.Store.Unpark(ctx, v.Shard, o.Now().UnixMilli()+1, origin, v.Conv)
-	ref := follower.Ref{Shard: v.Shard, Conv: v.Conv, ID: c}
-	if at := (key{place{v.Shard, v.Conv}, origin}); o.isParked(at) || len(freed) > 0 {
-		o.cursors.drop(at)
-		o.moved(origin, ref)
+	rows, err := o.rows(ctx, v, origin)
+	if err != nil || !slices.ContainsFunc(rows, func(r follower.Row) bool { return r.Parked != "" }) {
+		return out, err
 	}
-	return out, err
-}
-
-func (o *Outbox) isParked(k key) bool {
-	r, ok := o.cursors.get(k)
-	return ok && r.Parked != ""
+	if _, err := o.Store.Unpark(ctx, v.Shard, o.Now().UnixMilli()+1, origin, v.Conv); err != nil {
+		return out, err
+	}
+	for _, r := range rows {
+		r.Parked, r.ParkedAt = "", 0
+		o.cursors.move(r)
+	}
+	o.moved(origin, follower.Ref{Shard: v.Shard, Conv: v.Conv, ID: c})
+	return out, nil
 }
 
 // followed finds a conversation that is ordered here for a server that has, or had, members in it. To others it does not exist.

@@ -24,20 +24,21 @@ const (
 )
 
 // page finds the next conversations of which the destination is behind, one transaction's worth, and where to go on.
-func (o *Outbox) page(ctx context.Context, j job) (out []follower.Row, next *position, err error) {
+func (o *Outbox) page(ctx context.Context, j job) (out []follower.Ref, next *position, err error) {
 	want := replica.MaxItems
 	if j.alone {
 		want = 1
 	}
 	at := *j.scan
 	for int(at.shard) < o.Store.Shards() {
-		rows, owned, err := o.behind(ctx, at.shard, follower.Page{AfterConv: at.after, Server: j.server, Limit: pageRows})
+		rows, owned, err := o.behind(ctx, at.shard, follower.Page{After: at.after, Server: j.server, Limit: pageRows})
 		if err != nil {
 			return nil, j.scan, err
 		}
 		for _, r := range rows {
-			if at.after = r.Conv; r.Head > r.Acked && r.Parked == "" {
-				out = append(out, r)
+			at.after = follower.Row{Ref: r.Ref, Since: r.Since}
+			if isBehind(r) && (len(out) == 0 || out[len(out)-1] != r.Ref) {
+				out = append(out, r.Ref)
 			}
 			if len(out) == want {
 				return out, &at, nil
@@ -61,13 +62,8 @@ func (o *Outbox) behind(ctx context.Context, n id.Shard, p follower.Page) (rows 
 		return nil, true, err
 	}
 	ids := make([]id.Conversation, len(rows))
+	o.cursors.overlay(rows)
 	for i := range rows {
-		if known, ok := o.cursors.get(keyOf(rows[i])); ok {
-			known.Head = rows[i].Head
-			rows[i] = known
-		} else {
-			o.cursors.put(rows[i], false)
-		}
 		ids[i] = rows[i].ID
 	}
 	epoch := o.Timeline.Heads(n, ids, func(i int, v timeline.View) { rows[i].Head = max(rows[i].Head, v.Head.Seq) })
@@ -77,6 +73,11 @@ func (o *Outbox) behind(ctx context.Context, n id.Shard, p follower.Page) (rows 
 		o.mu.Unlock()
 	}
 	return rows, true, nil
+}
+
+// isBehind tells whether there is something to do about a row.
+func isBehind(r follower.Row) bool {
+	return r.Parked == "" && (r.Until != follower.None || r.Head > r.Acked)
 }
 
 // watch looks through shards that this node took over, for destinations with something to get, and does what is due by the clock.
@@ -141,7 +142,7 @@ func (o *Outbox) lookInto(ctx context.Context, n id.Shard) error {
 			return err
 		}
 		for _, r := range rows {
-			if p.AfterConv, p.AfterServer = r.Conv, r.Server; r.Head > r.Acked && r.Parked == "" {
+			if p.After = r; isBehind(r) {
 				o.look(r.Server)
 			}
 		}

@@ -89,17 +89,18 @@ func (d *destination) job() job {
 }
 
 func (o *Outbox) work(ctx context.Context, j job) (out outcome) {
-	var rows []follower.Row
+	refs := j.refs
 	if j.scan != nil {
-		rows, out.scan, out.local = o.page(ctx, j)
-	} else {
-		rows, out.local = o.known(ctx, j.server, j.refs)
+		refs, out.scan, out.local = o.page(ctx, j)
+	}
+	if out.local == nil {
+		out.local = o.fetch(ctx, j.server, refs)
 	}
 	if out.local != nil {
 		return out
 	}
 	t := &transaction{server: j.server, tell: j.scan != nil}
-	left, err := o.compose(ctx, t, rows)
+	left, err := o.compose(ctx, t, refs)
 	out.more, out.local = left, err
 	if out.local != nil || len(t.sent) == 0 {
 		out.nothing = len(t.sent) == 0
@@ -152,7 +153,7 @@ func (o *Outbox) take(ctx context.Context, s sent, r replica.Result, out *outcom
 	switch {
 	case r.Code == codeUnknownReplica:
 		r.Seq = follower.None
-	case r.Code == "" || r.Code == codeGap:
+	case r.Code == "" || r.Code == codeMissing:
 	case passes(r.Code):
 		out.behind = true
 		return
@@ -164,16 +165,23 @@ func (o *Outbox) take(ctx context.Context, s sent, r replica.Result, out *outcom
 		o.park(row, codeAhead)
 		return
 	}
+	if r.Seq < row.Since { // What it has is from before its members came back.
+		r.Seq = follower.None
+	}
 	before := row.Acked
 	if row.Acked != r.Seq {
 		row.Acked = r.Seq
-		o.cursors.put(row, true)
+		o.cursors.move(row)
 	}
-	step := follower.Next(s.view.State, s.view.Head.Seq, row.Server, row.Acked)
+	step := row.Next(s.view.Head.Seq)
+	if s.told && row.Until != follower.None && row.Acked == follower.None { // It has no replica, and is to have none any more.
+		step.Kind = follower.Drop
+	}
 	switch {
 	case step.Kind == follower.Done:
 	case step.Kind == follower.Drop:
-		out.local = o.dropRow(ctx, row)
+		out.local = o.drop(ctx, row)
+		out.more = append(out.more, row.Ref) // It may have come back.
 	case step.Kind == follower.Tell || !s.told && row.Acked <= before: // It pulls; or it did not take what it was given.
 		out.behind = true
 	default:
@@ -190,7 +198,7 @@ func (o *Outbox) reaches(ctx context.Context, s sent, seq int64) bool {
 // Codes of results that mean something here.
 const (
 	codeUnknownReplica = "unknown_replica"
-	codeGap            = "gap"
+	codeMissing        = "entries_missing"
 	codeAhead          = "ahead_of_hub" // not sent by anybody: the follower says that it has more than there is
 )
 
@@ -206,7 +214,7 @@ func passes(code string) bool {
 // park keeps the item from being sent until a day has passed, the operator wants it, or the follower asks for a snapshot.
 func (o *Outbox) park(row follower.Row, code string) {
 	row.Parked, row.ParkedAt = clip(code), o.Now().UnixMilli()
-	o.cursors.put(row, true)
+	o.cursors.move(row)
 	o.metrics.parkings.Inc()
 	o.Log.Warn("a server refuses what it is to have of a conversation; parked", slog.String("server", string(row.Server)),
 		slog.String("conversation", string(row.ID)), slog.Int64("seq", row.Acked+1), slog.String("code", row.Parked))
@@ -222,9 +230,13 @@ func clip(code string) string {
 	return code
 }
 
-func (o *Outbox) dropRow(ctx context.Context, row follower.Row) error {
-	o.cursors.drop(keyOf(row))
-	return o.Store.DropFollower(ctx, row)
+// drop takes away the row of a server that follows no more.
+func (o *Outbox) drop(ctx context.Context, row follower.Row) error {
+	if err := o.Store.DropFollower(ctx, row); err != nil {
+		return err
+	}
+	o.cursors.drop(row)
+	return nil
 }
 
 // settle changes the destination by what came of a turn, and returns what is to be written of it.
