@@ -7,7 +7,7 @@ import (
 	"parley.chat/protocol/id"
 )
 
-// Near is how many entries a follower may be behind and still get them unasked.
+// Near is how many entries a follower may be behind and still get them unasked. spec: FED-TXN-6
 const Near = 50
 
 // Kind is what to do next about one server and one conversation.

@@ -88,7 +88,7 @@ type span struct {
 	Checkpoint     *replica.Checkpoint `json:"checkpoint"`
 }
 
-// compose fills the transaction from the log. left are the conversations for which there was no room.
+// compose fills the transaction from the log, within its bounds (spec: FED-TXN-1). left are the conversations for which there was no room.
 func (o *Outbox) compose(ctx context.Context, t *transaction, refs []follower.Ref) (left []follower.Ref, err error) {
 	for i, ref := range refs {
 		if t.entries >= replica.MaxRecords || len(t.sent) >= replica.MaxItems {
@@ -251,7 +251,7 @@ type within struct {
 }
 
 // shows tells which entries the server gets with their content: what its members may read, and, of the entries that a row is about,
-// all but edits of messages from before any member came.
+// all but edits of messages from before any member came. spec: FED-TXN-5 FED-PULL-2
 func (o *Outbox) shows(v timeline.View, server id.Server, row *follower.Row) func(*conversation.Event) bool {
 	sight, _ := follower.SightOf(v.State, server, v.Head.Seq)
 	return func(e *conversation.Event) bool {

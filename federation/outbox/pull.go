@@ -136,6 +136,7 @@ func (o *Outbox) Snapshot(ctx context.Context, origin id.Server, c id.Conversati
 }
 
 // followed finds a conversation that is ordered here for a server that has, or had, members in it. To others it does not exist.
+// spec: FED-PULL-3
 func (o *Outbox) followed(ctx context.Context, origin id.Server, c id.Conversation) (v timeline.View, sight follower.Sight, err error) {
 	if _, err := id.ParseConversation(string(c)); err != nil {
 		return v, sight, fault.Invalid("conversationId", "is no conversation id").Because(err)

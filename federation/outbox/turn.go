@@ -39,7 +39,8 @@ type outcome struct {
 	nothing bool           // there was nothing to send
 }
 
-// turn sends one transaction to a destination, or finds that there is nothing to send.
+// turn sends one transaction to a destination, or finds that there is nothing to send. It is the destination's only one.
+// spec: FED-TXN-2
 func (o *Outbox) turn(ctx context.Context, d *destination) {
 	o.mu.Lock()
 	j := d.job()
@@ -138,7 +139,7 @@ func (o *Outbox) send(ctx context.Context, t *transaction, out *outcome) {
 	o.metrics.entries.Add(float64(t.entries))
 	o.metrics.bytes.Add(float64(t.size))
 	for i, r := range answer.Results {
-		o.take(ctx, t.sent[i], r, out)
+		o.take(ctx, t.sent[i], r, out) // spec: FED-TXN-4
 	}
 }
 
@@ -212,6 +213,7 @@ func passes(code string) bool {
 }
 
 // park keeps the item from being sent until a day has passed, the operator wants it, or the follower asks for a snapshot.
+// spec: FED-TXN-9
 func (o *Outbox) park(row follower.Row, code string) {
 	row.Parked, row.ParkedAt = clip(code), o.Now().UnixMilli()
 	o.cursors.move(row)

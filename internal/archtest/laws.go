@@ -66,6 +66,7 @@ func sideways() map[string]string {
 		"protocol/replica -> protocol/rest":        "a checkpoint looks the same to servers and to clients",
 		"federation/peer -> federation/auth":       "requests to other servers are signed",
 		"federation/door -> federation/auth":       "requests of other servers are verified",
+		"federation/outbox -> federation/peer":     "what another server answers decides when it is tried again",
 		"server -> server/keyring":                 "the keys command changes the keys",
 		"server -> server/doctor":                  "main has the doctor command",
 		"server -> server/testca":                  "main has the test-ca command",
