@@ -16,6 +16,9 @@ import (
 // Main runs the tests of a package, looks for goroutines they left, removes the database cluster, and exits.
 func Main(m *testing.M) { os.Exit(pgtest.Run(leakless{m})) }
 
+// Leakless is a test run that fails if it leaves goroutines of ours, without a database.
+func Leakless(m *testing.M) interface{ Run() int } { return leakless{m} }
+
 // leakless is a test run that fails if it leaves goroutines of ours.
 type leakless struct{ m interface{ Run() int } }
 
