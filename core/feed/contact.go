@@ -4,6 +4,7 @@ package feed
 
 import (
 	"context"
+	"slices"
 
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/event"
@@ -13,11 +14,14 @@ import (
 // Contact tells whether two users know each other: both are members of a group, or have a direct conversation that the first
 // made, wrote in or accepted. The cost is that of the conversations they have.
 func (f *Feed) Contact(ctx context.Context, of, other id.User) (bool, error) {
-	mine, err := f.Log.UserIndex(ctx, of)
+	theirs, err := f.Log.UserIndex(ctx, other) // First: strangers have none, and they ask most.
 	if err != nil {
 		return false, away(err)
 	}
-	theirs, err := f.Log.UserIndex(ctx, other)
+	if !slices.ContainsFunc(theirs, func(m Membership) bool { return m.Membership == conversation.Joined }) {
+		return false, nil
+	}
+	mine, err := f.Log.UserIndex(ctx, of)
 	if err != nil {
 		return false, away(err)
 	}

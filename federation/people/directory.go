@@ -10,9 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
 	"parley.chat/core/ephemeral"
+	"parley.chat/core/limit"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 )
@@ -26,14 +28,16 @@ type Caller interface {
 
 // Options make a Directory.
 type Options struct {
-	Self   id.Server
-	Caller Caller           // nil: this server does not federate, and users of others do not exist
-	Now    func() time.Time // nil: the clock of the machine
-	Log    *slog.Logger     // nil to discard
+	Self    id.Server
+	Caller  Caller                // nil: this server does not federate, and users of others do not exist
+	Now     func() time.Time      // nil: the clock of the machine
+	Log     *slog.Logger          // nil to discard
+	Metrics prometheus.Registerer // nil: none
 }
 
 // Times and bounds of what is asked.
 const (
+	inviteTime   = 15 * time.Second // of all questions of one request
 	knownLife    = 5 * time.Minute  // of a profile. spec: FED-USERS-4
 	unknownLife  = time.Minute      // of the answer that there is no such user
 	askTime      = 5 * time.Second  // of one question, while a user waits
@@ -44,6 +48,10 @@ const (
 	atOnce       = 8                // questions to one server at a time
 	serversAside = 16               // servers asked at a time for one request
 	retryDefault = 10 * time.Second // when another server does not say
+	metLife      = 24 * time.Hour   // a server that answered is no stranger for so long
+	maxInvited   = 50               // servers one request may invite from. spec: FED-INVITE-1
+	userMeets    = 100              // servers never met that one user may have asked in an hour. spec: FED-USERS-9
+	allMeet      = 600              // … and all users in a minute
 )
 
 // Directory asks other servers about their users. Make it with NewDirectory.
@@ -52,7 +60,11 @@ type Directory struct {
 	profiles *cache[lookup, Profile]
 	exists   *cache[id.User, bool]
 	presence *cache[ephemeral.Pair, ephemeral.Far]
+	met      *cache[id.Server, struct{}]
 	flights  singleflight.Group
+	ofUser   *limit.Counter // of servers never met, by user
+	ofAll    *limit.Counter
+	asked    *prometheus.CounterVec
 
 	mu      sync.Mutex
 	servers map[id.Server]*standing
@@ -79,11 +91,19 @@ func NewDirectory(o Options) *Directory {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Directory{
+	d := &Directory{
 		Options: o, servers: map[id.Server]*standing{},
 		profiles: newCache[lookup, Profile](maxProfiles, o.Now), exists: newCache[id.User, bool](maxProfiles, o.Now),
-		presence: newCache[ephemeral.Pair, ephemeral.Far](maxPresence, o.Now),
+		presence: newCache[ephemeral.Pair, ephemeral.Far](maxPresence, o.Now), met: newCache[id.Server, struct{}](maxServers, o.Now),
+		ofUser: limit.NewCounter(limit.Rate{Count: userMeets, Per: time.Hour}, 0), ofAll: limit.NewCounter(limit.Rate{Count: allMeet, Per: time.Minute}, 1),
+		asked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "parley_people_questions_total", Help: "Questions to other servers about users, by route and code; code is empty for those answered.",
+		}, []string{"route", "code"}),
 	}
+	if o.Metrics != nil {
+		o.Metrics.MustRegister(d.asked)
+	}
+	return d
 }
 
 // IsHere tells whether the user is one of this server.
@@ -98,28 +118,74 @@ func (d *Directory) Heard(s id.Server) {
 	}
 }
 
+// question is what is asked of another server, and for whom.
+type question struct {
+	asker id.User // who made us ask; empty: nobody did, the server is known by its members
+	to    id.Server
+	path  string
+}
+
+// anyone stands for users who are not named to other servers.
+const anyone id.User = "anyone"
+
 // ask asks a server, unless it is left alone for now. Faults: server_unreachable, and those of Caller. spec: FED-USERS-5
-func (d *Directory) ask(ctx context.Context, to id.Server, path string, in, out any) error {
+func (d *Directory) ask(ctx context.Context, q question, in, out any) error {
+	err := d.askNow(ctx, q, in, out)
+	code := ""
+	if err != nil {
+		code = string(fault.From(err).Code)
+	}
+	d.asked.WithLabelValues(q.path, code).Inc()
+	return err
+}
+
+func (d *Directory) askNow(ctx context.Context, q question, in, out any) error {
+	to := q.to
 	if d.Caller == nil || !to.IsDomain() {
 		return fault.New(fault.UnknownUser, "this server does not reach %s", to)
 	}
 	done, err := d.begin(to)
+	if err == nil {
+		if err = d.meet(q); err != nil {
+			done(nil)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	err = d.Caller.Call(asking, to, path, in, out)
+	err = d.Caller.Call(asking, to, q.path, in, out)
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) { // Who asked is gone; that says nothing of the other server.
 		done(nil)
 		return fault.New(fault.Unavailable, "the question was given up").Because(err)
 	}
 	f := reason(to, err)
 	done(f)
+	if f == nil || f.Code != fault.ServerUnreachable && f.Code != fault.UnknownUser {
+		d.met.put(to, struct{}{}, metLife)
+	}
 	if f == nil {
 		return nil
 	}
 	return f
+}
+
+// meet spends of the allowance of servers that are asked for the first time: nobody shall make this server knock at many doors.
+// spec: FED-USERS-9
+func (d *Directory) meet(q question) error {
+	if _, known := d.met.get(q.to); known || q.asker == "" {
+		return nil
+	}
+	at := d.Now().UnixMilli()
+	wait := d.ofUser.Take(string(q.asker), 1, at)
+	if wait == 0 {
+		wait = d.ofAll.Take("", 1, at)
+	}
+	if wait > 0 {
+		return limit.Refusal(wait, "too many servers that were not met before")
+	}
+	return nil
 }
 
 // reason is the fault that users are told.

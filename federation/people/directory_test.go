@@ -274,3 +274,43 @@ func TestPreview_IsOfTheHub(t *testing.T) {
 	_, err = p.Preview(t.Context(), "b.test", ask)
 	wantCode(t, "another secret", err, fault.LinkInvalid)
 }
+
+func TestDirectory_NobodyMakesItKnockAtManyDoors(t *testing.T) {
+	p := newPair(t, people.Rates{})
+	knock := func(who id.User, i int) error {
+		_, err := p.Profile(t.Context(), who, id.User(fmt.Sprintf("x@s%d.test", i)))
+		return err
+	}
+	for i := range 100 {
+		wantCode(t, "a server that is none", knock(alice, i), fault.UnknownUser)
+	}
+	wantCode(t, "one too many", knock(alice, 100), fault.RateLimited)
+	if _, err := p.Profile(t.Context(), amy, bob); err != nil {
+		t.Errorf("another user: %v", err)
+	}
+	if _, err := p.Profile(t.Context(), alice, bob); err != nil {
+		t.Errorf("a server that was met: %v", err)
+	}
+	var limited error
+	asked := p.wire.count()
+	for i := 0; i < 2000 && !fault.Is(limited, fault.RateLimited); i++ {
+		limited = knock(id.User(fmt.Sprintf("u%d@a.test", i)), 1000+i)
+	}
+	if n := p.wire.count() - asked; n > 600 || !fault.Is(limited, fault.RateLimited) {
+		t.Errorf("all together: %d questions, then %v", n, limited)
+	}
+	p.clock.add(2 * time.Hour)
+	wantCode(t, "later", knock(alice, 100), fault.UnknownUser)
+}
+
+func TestMayInvite_FromManyServersAtOnceIsRefused(t *testing.T) {
+	p := newPair(t, people.Rates{})
+	var users []id.User
+	for i := range 51 {
+		users = append(users, id.User(fmt.Sprintf("x@s%d.test", i)))
+	}
+	wantCode(t, "51 servers", p.MayInvite(t.Context(), group(alice), alice, users), fault.InvalidField)
+	if n := p.wire.count(); n != 0 {
+		t.Errorf("%d questions", n)
+	}
+}

@@ -22,7 +22,7 @@ const (
 // server_refused, rate_limited. spec: FED-LINK-1
 func (d *Directory) Preview(ctx context.Context, hub id.Server, in replica.AskLink) (rest.LinkPreview, error) {
 	var out rest.LinkPreview
-	if err := d.ask(ctx, hub, replica.LinksPath, in, &out); err != nil {
+	if err := d.ask(ctx, question{in.UserID, hub, replica.LinksPath}, in, &out); err != nil {
 		return rest.LinkPreview{}, err
 	}
 	if out.ConversationID != string(in.ConversationID) || len(out.Name) > maxPreviewName || len(out.Description) > maxPreviewText ||

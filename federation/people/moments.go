@@ -314,7 +314,7 @@ func (m *Moments) deliver(ctx context.Context, to id.Server, p *pack) {
 	tx, taken := m.take(ctx, p)
 	var err error
 	if len(tx.Items) > 0 || len(tx.Typing) > 0 {
-		err = m.Directory.ask(ctx, to, replica.TransactionsPath, tx, &replica.Taken{})
+		err = m.Directory.ask(ctx, question{to: to, path: replica.TransactionsPath}, tx, &replica.Taken{})
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

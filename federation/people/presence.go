@@ -99,7 +99,7 @@ func (d *Directory) askPresence(ctx context.Context, to id.Server, pairs []ephem
 		last.UserIDs = append(last.UserIDs, p.User)
 	}
 	var answer replica.Presences
-	err := d.ask(ctx, to, replica.PresencePath, in, &answer)
+	err := d.ask(ctx, question{pairs[part[0]].Viewer, to, replica.PresencePath}, in, &answer)
 	gone := fault.Is(err, fault.UnknownUser) // There is no such server.
 	if err != nil && !gone {
 		return nil, err

@@ -78,7 +78,11 @@ func (d *Directory) find(ctx context.Context, l lookup) (p Profile, ok bool, err
 func (d *Directory) askUser(ctx context.Context, l lookup) (*Profile, error) {
 	to := l.user.Server()
 	var out replica.Users
-	err := d.ask(ctx, to, replica.UsersPath, replica.AskUsers{UserIDs: []id.User{l.user}, ViewerID: l.viewer}, &out)
+	asker := l.viewer
+	if asker == "" {
+		asker = anyone
+	}
+	err := d.ask(ctx, question{asker, to, replica.UsersPath}, replica.AskUsers{UserIDs: []id.User{l.user}, ViewerID: l.viewer}, &out)
 	switch {
 	case fault.Is(err, fault.UnknownUser): // There is no such server.
 		d.exists.put(l.user, false, unknownLife)
@@ -103,11 +107,17 @@ func (d *Directory) askUser(ctx context.Context, l lookup) (*Profile, error) {
 // once for all its users, or for 100 of them. Faults: unknown_user and cannot_add for the first in order of user id,
 // server_unreachable, server_refused, rate_limited. spec: FED-INVITE-1
 func (d *Directory) MayInvite(ctx context.Context, create event.Create, inviter id.User, users []id.User) error {
+	by := byServer(users)
+	if len(by) > maxInvited {
+		return fault.Invalid("members", "must be of at most %d other servers at a time", maxInvited)
+	}
+	ctx, cancel := context.WithTimeout(ctx, inviteTime)
+	defer cancel()
 	var mu sync.Mutex
 	refused := map[id.User]string{}
 	eg, gctx := errgroup.WithContext(ctx)
 	eg.SetLimit(serversAside)
-	for server, all := range byServer(users) {
+	for server, all := range by {
 		for part := range slices.Chunk(all, replica.MaxUsers) {
 			eg.Go(func() error {
 				codes, err := d.askInvite(gctx, server, replica.AskInvite{Create: create, InviterID: inviter, UserIDs: part})
@@ -139,7 +149,7 @@ func (d *Directory) MayInvite(ctx context.Context, create event.Create, inviter 
 func (d *Directory) askInvite(ctx context.Context, to id.Server, in replica.AskInvite) (map[id.User]string, error) {
 	var out replica.Invited
 	refused := map[id.User]string{}
-	err := d.ask(ctx, to, replica.InvitesPath, in, &out)
+	err := d.ask(ctx, question{in.InviterID, to, replica.InvitesPath}, in, &out)
 	if fault.Is(err, fault.UnknownUser) {
 		for _, u := range in.UserIDs {
 			refused[u] = string(fault.UnknownUser)

@@ -45,7 +45,7 @@ func (h *Homeserver) openAbroad() {
 		return
 	}
 	self := h.identity.name
-	d := people.NewDirectory(people.Options{Self: self, Caller: asker{h.peers.client}, Now: h.now, Log: h.part("people")})
+	d := people.NewDirectory(people.Options{Self: self, Caller: asker{h.peers.client}, Now: h.now, Log: h.part("people"), Metrics: h.metrics})
 	o := &abroad{directory: d, sights: &seenBy{now: h.now, rules: sights{h}, known: map[id.User]map[id.User]sightUntil{}}}
 	o.answers = people.NewAnswers(people.AnswerOptions{
 		Self: self, Local: locals{h}, Heard: d.Heard, Now: h.now,
