@@ -262,15 +262,11 @@ func (r *Replicas) ask(ctx context.Context, c id.Conversation, hub id.Server, v 
 // errLess says that a hub gave less than it said there is.
 var errLess = errors.New("the hub gives less than it said there is")
 
-// Pull asks the hub for all that is missing up to a seq, and waits for it. It is for those who need the entries now; what others miss
-// is pulled by Run.
-func (r *Replicas) Pull(ctx context.Context, c id.Conversation, upTo int64) error {
+// Pull asks a hub for all that is missing up to a seq, or for a snapshot where there is no replica, and waits for it. It is for those who
+// need the entries now; what others miss is pulled by Run.
+func (r *Replicas) Pull(ctx context.Context, hub id.Server, c id.Conversation, upTo int64) error {
 	for {
-		v, err := r.o.Timeline.View(ctx, c)
-		if err != nil {
-			return err
-		}
-		if more, err := r.pullOnce(ctx, c, v.State.Hub(), upTo); err != nil || !more {
+		if more, err := r.pullOnce(ctx, c, hub, upTo); err != nil || !more {
 			return err
 		}
 	}

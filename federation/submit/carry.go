@@ -44,6 +44,9 @@ func (w *Writer) carry(ctx context.Context, c id.Conversation, after int64) verd
 	case hub == w.o.Self:
 		return w.here(ctx, v, rows)
 	}
+	if err := w.trusted(ctx, c); err != nil {
+		return w.end(ctx, rows, after, fault.From(err))
+	}
 	in, err := w.request(v, rows)
 	if err != nil {
 		w.o.Log.Error("submissions cannot be signed", slog.Any("error", err))
@@ -65,6 +68,20 @@ func (w *Writer) carry(ctx context.Context, c id.Conversation, after int64) verd
 		w.take(ctx, hub, wire.Item{ConversationID: c, Range: ans.Range})
 	}
 	return w.settle(ctx, v, rows, ans.Results, after)
+}
+
+// end fails all, for a reason that lasts.
+func (w *Writer) end(ctx context.Context, rows []submission.Row, after int64, f *fault.Error) verdict {
+	if !permanent(f) {
+		return verdict{pause: max(f.RetryAfter, firstPause), after: after}
+	}
+	for _, row := range rows {
+		if err := w.fail(ctx, row, f); err != nil {
+			return verdict{pause: time.Second, after: after}
+		}
+		after = row.N
+	}
+	return verdict{after: after}
 }
 
 // rest looks whether anything waits for an entry that the hub promised.
@@ -194,7 +211,7 @@ func (w *Writer) placed(ctx context.Context, before timeline.View, row submissio
 	if p.Seq > before.Head.Seq {
 		now, err := w.o.Timeline.View(ctx, row.Submission.ConversationID)
 		if err == nil && now.Head.Seq < p.Seq {
-			err = w.o.Replicas.Pull(ctx, row.Submission.ConversationID, p.Seq)
+			err = w.o.Replicas.Pull(ctx, before.State.Hub(), row.Submission.ConversationID, p.Seq)
 		}
 		if err != nil {
 			w.o.Log.Debug("an entry did not come with its place", slog.Any("error", err))

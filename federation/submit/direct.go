@@ -13,6 +13,7 @@ import (
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 	wire "parley.chat/protocol/replica"
 )
@@ -32,6 +33,9 @@ func (w *Writer) Join(ctx context.Context, hub id.Server, cmd timeline.Command, 
 
 // direct asks the hub for an event that does not wait, and waits for its entry. spec: MSG-ACK-2
 func (w *Writer) direct(ctx context.Context, hub id.Server, cmd timeline.Command, secret string) (timeline.Result, error) {
+	if err := w.trusted(ctx, cmd.ConversationID); err != nil {
+		return timeline.Result{}, err
+	}
 	ok, wait := w.couriers.enter(hub)
 	if !ok {
 		return timeline.Result{}, hubAway(hub, wait)
@@ -100,15 +104,25 @@ func (w *Writer) answered(ctx context.Context, hub id.Server, cmd timeline.Comma
 		w.take(ctx, hub, wire.Item{ConversationID: cmd.ConversationID, Range: ans.Range})
 	}
 	p := ans.Results[0]
-	if f := refusal(p); f != nil {
+	f := refusal(p)
+	switch {
+	case f != nil && f.Code != fault.AlreadyMember, f == nil && cmd.Type == frame.TypeJoinRequest:
+	case f == nil || joins(cmd.Type): // Who is a member already, by another way, may not have the replica yet.
+		w.have(ctx, hub, cmd.ConversationID, p.Seq)
+	}
+	if f != nil {
 		return timeline.Result{}, f
 	}
-	v, err := w.o.Timeline.View(ctx, cmd.ConversationID)
-	if err == nil && v.Head.Seq < p.Seq {
-		err = w.o.Replicas.Pull(ctx, cmd.ConversationID, p.Seq)
-	}
-	if err != nil && !fault.Is(err, fault.UnknownConversation) { // The hub has done it all the same.
-		w.o.Log.Info("the entry of a change is not here yet", slog.String("conversation", string(cmd.ConversationID)), slog.Any("error", err))
-	}
 	return timeline.Result{Seq: p.Seq, MessageID: p.MessageID}, nil
+}
+
+// have has the replica up to a seq, if the hub gives it. What the hub has done is done all the same.
+func (w *Writer) have(ctx context.Context, hub id.Server, c id.Conversation, seq int64) {
+	v, err := w.o.Timeline.View(ctx, c)
+	if fault.Is(err, fault.UnknownConversation) || err == nil && v.Head.Seq < seq {
+		err = w.o.Replicas.Pull(ctx, hub, c, seq)
+	}
+	if err != nil {
+		w.o.Log.Info("the entry of a change is not here yet", slog.String("conversation", string(c)), slog.Any("error", err))
+	}
 }

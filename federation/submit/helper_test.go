@@ -159,7 +159,11 @@ func (s *source) Entries(_ context.Context, _ id.Server, in wire.Entries) (wire.
 	if err != nil || v.Head.Seq <= *in.AfterSeq {
 		return wire.Range{ConversationID: in.ConversationID}, err
 	}
-	return s.hub.Range(s.t, in.ConversationID, *in.AfterSeq+1, min(v.Head.Seq, *in.AfterSeq+wire.MaxRecords)), nil
+	limit := int64(in.Limit)
+	if limit == 0 {
+		limit = wire.MaxRecords
+	}
+	return s.hub.Range(s.t, in.ConversationID, *in.AfterSeq+1, min(v.Head.Seq, *in.AfterSeq+limit)), nil
 }
 
 func (s *source) Snapshot(_ context.Context, _ id.Server, conv id.Conversation) (wire.Snapshot, error) {

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"parley.chat/core/conversation"
 	"parley.chat/core/submission"
 	"parley.chat/core/timeline"
@@ -372,30 +374,71 @@ func (h *Hub) message(ctx context.Context, cmd *timeline.Command, m id.Message) 
 	return e, true, nil
 }
 
+// answerRoom is what the entries or the snapshot in an answer may take in bytes, so that all of it is within what is read.
+const answerRoom = wire.MaxBody - 64<<10
+
 // tell adds what the origin has not seen, so that the answer holds the entries of its submissions. It is no failure if it cannot be
 // told now: what was appended is pushed too.
 func (h *Hub) tell(ctx context.Context, origin id.Server, in wire.Submissions, out *wire.Ordered) {
 	v, err := h.o.Timeline.View(ctx, in.ConversationID)
+	placed := slices.ContainsFunc(out.Results, func(p wire.Place) bool { return p.Code == "" })
 	switch {
 	case err != nil:
 	case in.Seen != nil && hadMember(v.State, origin):
-		err = h.tellEntries(ctx, origin, in, out)
-	case in.Seen == nil && slices.Contains(v.State.Servers(), origin) && slices.ContainsFunc(out.Results, func(p wire.Place) bool { return p.Code == "" }):
-		var s wire.Snapshot
-		if s, err = h.o.Source.Snapshot(ctx, origin, in.ConversationID); err == nil {
-			out.Snapshot = &s
-		}
+		out.Range, err = h.entries(ctx, origin, in.ConversationID, in.Seen.Seq)
+	case in.Seen == nil && placed && slices.Contains(v.State.Servers(), origin):
+		out.Snapshot, err = h.snapshot(ctx, origin, in.ConversationID)
 	}
 	if err != nil && !fault.Is(err, fault.UnknownConversation) {
 		h.o.Log.Warn("an answer goes without the entries", slog.String("conversation", string(in.ConversationID)), slog.Any("error", err))
 	}
 }
 
-func (h *Hub) tellEntries(ctx context.Context, origin id.Server, in wire.Submissions, out *wire.Ordered) error {
-	after := in.Seen.Seq
-	r, err := h.o.Source.Entries(ctx, origin, wire.Entries{ConversationID: in.ConversationID, AfterSeq: &after})
-	if err == nil && len(r.Records) > 0 {
-		out.Range = &r
+// entries are those after a seq for which there is room, nil if there are none.
+func (h *Hub) entries(ctx context.Context, origin id.Server, c id.Conversation, after int64) (*wire.Range, error) {
+	for limit := wire.MaxRecords; limit > 0; limit /= 2 {
+		r, err := h.o.Source.Entries(ctx, origin, wire.Entries{ConversationID: c, AfterSeq: &after, Limit: limit})
+		if err != nil || len(r.Records) == 0 {
+			return nil, err
+		}
+		ok, err := isShort(r), error(nil)
+		if !ok {
+			ok, err = fits(r)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return &r, nil
+		}
 	}
-	return err
+	return nil, nil
+}
+
+// isShort tells of a range that it has room, without writing it: text at most doubles as a string, and the rest of a record is bounded.
+func isShort(r wire.Range) bool {
+	room := answerRoom
+	for i := range r.Records {
+		room -= 2*len(r.Records[i].Content) + recordBytes
+	}
+	return room > 0
+}
+
+// recordBytes is more than a record takes beside its content.
+const recordBytes = 4096
+
+func (h *Hub) snapshot(ctx context.Context, origin id.Server, c id.Conversation) (*wire.Snapshot, error) {
+	s, err := h.o.Source.Snapshot(ctx, origin, c)
+	if err != nil {
+		return nil, err
+	}
+	if fits, err := fits(s); err != nil || !fits { // It is asked for by itself then.
+		return nil, err
+	}
+	return &s, nil
+}
+
+func fits(v any) (bool, error) {
+	raw, err := json.Marshal(v)
+	return len(raw) <= answerRoom, err
 }

@@ -48,7 +48,8 @@ type Store interface {
 // Replicas takes what a hub answers: federation/replica.
 type Replicas interface {
 	Take(ctx context.Context, from id.Server, item wire.Item) (int64, error)
-	Pull(ctx context.Context, c id.Conversation, upTo int64) error
+	Pull(ctx context.Context, hub id.Server, c id.Conversation, upTo int64) error
+	Diverged(ctx context.Context, c id.Conversation) (bool, error)
 }
 
 // Signer signs as this server.
@@ -240,6 +241,9 @@ func (w *Writer) enqueue(ctx context.Context, v timeline.View, cmd timeline.Comm
 	if err := w.check(v, cmd); err != nil {
 		return err
 	}
+	if err := w.trusted(ctx, cmd.ConversationID); err != nil {
+		return err
+	}
 	t := w.ticket(v, cmd, then)
 	return w.o.Timeline.Submit(ctx, t.cmd, func(r timeline.Result, err error) {
 		var elsewhere *timeline.ElsewhereError
@@ -289,6 +293,15 @@ func (w *Writer) check(v timeline.View, cmd timeline.Command) error {
 		return conversation.Decide(v.State, p, w.o.Limits)
 	}
 	return nil
+}
+
+// trusted refuses what is to go to a hub that was found to lie. spec: FED-PROOF-1
+func (w *Writer) trusted(ctx context.Context, c id.Conversation) error {
+	diverged, err := w.o.Replicas.Diverged(ctx, c)
+	if err == nil && diverged {
+		err = fault.New(fault.Diverged, "the server of the conversation has shown two histories of it")
+	}
+	return err
 }
 
 // ticket is a submission on its way into the table, with who waits for it.

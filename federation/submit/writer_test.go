@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
 	"parley.chat/core/conversation"
@@ -474,6 +476,66 @@ func TestAppend_ADirectConversationIsMadeAtTheOtherServer(t *testing.T) {
 	r.setCut(true)
 	_, err = r.Append(t.Context(), cmd)
 	wantFault(t, "while the hub is away", err, fault.HubUnavailable)
+}
+
+func TestAppend_ADirectConversationThatIsThereAlreadyIsFetched(t *testing.T) {
+	r := newRoom(t)
+	cmd := timelinetest.Direct(t, alice, bert)
+	r.hub.MustAppend(t, cmd) // And nobody told us.
+	cmd.Sender, cmd.TempID = bert, "other"
+	_, err := r.Append(t.Context(), cmd)
+	wantFault(t, "making it again", err, fault.AlreadyMember)
+	if _, err := r.here.View(t.Context(), cmd.ConversationID); err != nil {
+		t.Errorf("it is not here: %v", err)
+	}
+}
+
+func TestAppend_LongEntriesOfOthersDoNotHoldItUp(t *testing.T) {
+	r := newRoom(t)
+	long := strings.Repeat("x", 60_000)
+	for i := range 40 {
+		r.hub.MustAppend(t, timelinetest.Message(t, r.conv, alice, fmt.Sprint("long", i), long))
+	}
+	longest := 0
+	r.setAnswer(func(_ wire.Submissions, honest func() (wire.Ordered, error)) (wire.Ordered, error) {
+		out, err := honest()
+		if raw, err := json.Marshal(out); err == nil {
+			longest = max(longest, len(raw))
+		}
+		return out, err
+	})
+	if res := r.say(t, bob, "short"); res.Seq != 41 {
+		t.Errorf("it has the place %+v", res)
+	}
+	if longest > wire.MaxBody || longest < 400_000 {
+		t.Errorf("an answer had %d bytes", longest)
+	}
+	r.same(t)
+}
+
+// A hub that lies gets nothing more, and those who wrote to it are told.
+func TestAppend_NothingGoesToAHubWithTwoHistories(t *testing.T) {
+	r := newRoom(t, func(o *submit.Options) { o.Wait = time.Millisecond })
+	r.sayInTheEnd(t, bob, "one")
+	r.push(t)
+	r.setCut(true)
+	if res, err := r.Append(t.Context(), r.message(t, bob, "two")); err != nil || !res.Accepted {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	log, _ := r.hub.Log(t, r.conv)
+	entry := log[1].Entry
+	entry.HubTime++
+	err := r.replicas.Witness(t.Context(), *r.hub.Checkpoint(t, entry))
+	wantFault(t, "another history", err, fault.Diverged)
+	_, err = r.Append(t.Context(), r.message(t, bob, "three"))
+	wantFault(t, "a new message", err, fault.Diverged)
+	_, err = r.Append(t.Context(), r.change(t, bob, frame.TypeRename, frame.Change{Name: "x"}))
+	wantFault(t, "a change", err, fault.Diverged)
+	r.setCut(false)
+	r.Heard(a)
+	timelinetest.Eventually(t, "who wrote before is told", func() bool {
+		return slices.ContainsFunc(r.told(), func(o submit.Outcome) bool { return o.TempID == "two" && fault.Is(o.Err, fault.Diverged) })
+	})
 }
 
 func TestJoin_ByALinkOfAConversationThatIsNotKnown(t *testing.T) {
