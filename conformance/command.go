@@ -63,6 +63,7 @@ func (o *order) check(ctx context.Context, out io.Writer, list []*suite.Case) (i
 	if err != nil {
 		return 2, err
 	}
+	defer env.Close()
 	fmt.Fprintf(out, "%s: %d cases, run %s, seed %d\n", env.Server.URL(), len(list), env.RunID, o.options.Seed)
 	begin := time.Now()
 	results := env.Run(ctx, list)
@@ -98,6 +99,9 @@ func needs(c *suite.Case) string {
 	var out []string
 	if len(c.Needs.Lab) > 0 {
 		out = append(out, "lab: "+strings.Join(c.Needs.Lab, ", "))
+	}
+	if c.Needs.Mock {
+		out = append(out, "a mock homeserver")
 	}
 	if c.Needs.Servers > 1 {
 		out = append(out, "a second server")

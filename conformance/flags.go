@@ -44,6 +44,7 @@ type order struct {
 func parse(args []string, out io.Writer) (*order, error) {
 	o := &order{}
 	var profile, ids, accounts, lab string
+	var m mockFlags
 	f := flag.NewFlagSet("conformance", flag.ContinueOnError)
 	f.SetOutput(out)
 	f.Usage = func() { _, _ = io.WriteString(out, usage); f.PrintDefaults() }
@@ -58,6 +59,7 @@ func parse(args []string, out io.Writer) (*order, error) {
 	f.IntVar(&o.options.Parallel, "parallel", 6, "how many cases run at a time")
 	f.StringVar(&o.report, "report", "conformance-report", "`folder` for result.json, junit.xml and report.html")
 	f.StringVar(&lab, "lab", "", "`file` of command templates: kill, start, partition, restore, clock")
+	m.register(f)
 	f.DurationVar(&o.timeout, "timeout", 15*time.Minute, "of the whole run")
 	words, err := interleaved(f, args)
 	if err != nil {
@@ -70,6 +72,9 @@ func parse(args []string, out io.Writer) (*order, error) {
 	})
 	o.profile, o.ids = split(profile), split(ids)
 	if o.options.Given, err = readAccounts(accounts); err != nil {
+		return nil, err
+	}
+	if o.options.Mock, err = m.read(); err != nil {
 		return nil, err
 	}
 	if lab != "" {

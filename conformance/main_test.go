@@ -121,7 +121,7 @@ func TestList_HasEveryCaseAndWhatIsPlanned(t *testing.T) {
 			t.Errorf("the list lacks %s", c.ID)
 		}
 	}
-	if code != 0 || !strings.Contains(out, "FEDERATION (planned)") || !strings.Contains(out, "(needs lab: kill, start)") {
+	if code != 0 || !strings.Contains(out, "FAILOVER (planned)") || !strings.Contains(out, "(needs lab: kill, start)") {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}
 }

@@ -38,6 +38,7 @@ func All() []*suite.Case {
 		cursors(), feed(), gaps(), polls(), streams(),
 		opening(), tickets(), live(), badFrames(), staying(), crash(),
 		rates(), reports(), leaving(),
+		federationCases(),
 	)
 }
 

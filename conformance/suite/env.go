@@ -10,10 +10,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"parley.chat/conformance/client"
+	"parley.chat/conformance/mock"
 )
 
 // Options are the operator's choices.
@@ -28,6 +30,7 @@ type Options struct {
 	Parallel          int  // 0 for 4
 	Once              bool // no retry
 	Lab               Lab
+	Mock              *Mock                             // nil: the suite is no homeserver itself
 	Progress          func(done, all int, last *Result) // called by one goroutine at a time; may be nil
 }
 
@@ -38,7 +41,10 @@ type Env struct {
 	Book    *Book
 	RunID   string // six characters that no run before had
 	Lab     Lab
+	Mock    *mock.Net // nil without one
 	options Options
+
+	federates bool
 
 	Discovery *client.Response
 	pool      *pool
@@ -80,6 +86,9 @@ func NewEnv(ctx context.Context, files fs.FS, o Options) (*Env, error) {
 	if e.Discovery.Status != http.StatusOK {
 		return nil, fmt.Errorf("%w as a homeserver: GET /.well-known/parley/client is %d", ErrUnreachable, e.Discovery.Status)
 	}
+	if err := e.openMock(ctx); err != nil {
+		return nil, err
+	}
 	return e, nil
 }
 
@@ -88,12 +97,10 @@ func (e *Env) Claims(feature string) bool {
 	if feature == "" || e.Book.Features[feature].Core {
 		return true
 	}
-	for _, f := range e.Discovery.At("features").Texts() {
-		if f == feature {
-			return true
-		}
+	if feature == "federation" && e.federates {
+		return true
 	}
-	return false
+	return slices.Contains(e.Discovery.At("features").Texts(), feature)
 }
 
 // Limit returns a limit of this server: what discovery tells, else the value of limits.yaml.

@@ -138,6 +138,8 @@ func (e *Env) lacks(c *Case) (Status, string) {
 		return Skip, "the server does not claim " + c.Feature
 	case len(missing) > 0:
 		return Impossible, "no lab hook " + strings.Join(missing, ", ")
+	case c.Needs.Mock && e.Mock == nil:
+		return Impossible, "no mock homeserver; name one with --mock, --mock-cert and --mock-key"
 	case c.Needs.Servers > 1 && e.Peer == nil:
 		return Impossible, "no second homeserver; name one with --peer"
 	case c.Needs.Fresh && !e.CanRegister():
