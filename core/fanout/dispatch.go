@@ -75,9 +75,9 @@ func (f *Fanout) pass(ctx context.Context, p *Passing) {
 	for _, u := range p.To {
 		f.address(u, p.Except)
 	}
-	n := Note{Except: p.Except, Only: p.Only, Version: p.Version}
-	if p.Only != nil {
-		f.out.sessions = slices.DeleteFunc(f.out.sessions, func(s Session) bool { return !n.reaches(s.ID()) })
+	n := Note{Except: p.Except, Only: p.Only, Device: p.Device, Version: p.Version}
+	if p.Only != nil || p.Device != "" {
+		f.out.sessions = slices.DeleteFunc(f.out.sessions, func(s Session) bool { return !n.reaches(s) })
 	}
 	f.deliver(ctx, n, func() (*Frame, error) { return p.Frame, nil })
 }

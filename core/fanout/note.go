@@ -24,8 +24,9 @@ type Receipt = conversation.Receipt
 type Passing struct {
 	Frame  *Frame
 	To     []id.User
-	Except string   // id of the session that does not get it, "" if all do
-	Only   []string // ids of the only sessions that get it, sorted; nil if all do
+	Except string    // id of the session that does not get it, "" if all do
+	Only   []string  // ids of the only sessions that get it, sorted; nil if all do
+	Device id.Device // the only device that gets it, "" if all do
 
 	Version int64 // of the one receiver's account data after the change that the frame tells, 0 if it tells none
 }
@@ -43,16 +44,20 @@ type Note struct {
 	Users          []id.User // receivers on the node of a Packet; nil in a note that crossed no link
 	Except         string    // id of the session that does not get it, "" if all do
 	Only           []string  // ids of the only sessions that get it, sorted; nil if all do
+	Device         id.Device // the only device that gets it, "" if all do
 }
 
-// reaches tells whether the session with the id gets the note.
-func (n *Note) reaches(session string) bool {
+// isForAll tells whether every session of its users gets the note.
+func (n *Note) isForAll() bool { return n.Except == "" && n.Only == nil && n.Device == "" }
+
+// reaches tells whether a session of one of its users gets the note.
+func (n *Note) reaches(s Session) bool {
 	if n.Only != nil {
-		if _, ok := slices.BinarySearch(n.Only, session); !ok {
+		if _, ok := slices.BinarySearch(n.Only, s.ID()); !ok {
 			return false
 		}
 	}
-	return n.Except == "" || n.Except != session
+	return (n.Except == "" || n.Except != s.ID()) && (n.Device == "" || n.Device == s.Device())
 }
 
 // Packet is what travels on a link. Seq numbers the packets of (From, Run, To) from 1. A packet without notes is a tick:

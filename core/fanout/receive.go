@@ -96,7 +96,7 @@ func (f *Fanout) deliverUsers(n *Note) {
 	var delivered uint64
 	for _, u := range n.Users {
 		for _, s := range f.sessions.of(u) {
-			if (n.Except != "" || n.Only != nil) && !n.reaches(s.ID()) {
+			if !n.isForAll() && !n.reaches(s) {
 				continue
 			}
 			s.Deliver(n)

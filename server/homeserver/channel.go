@@ -17,20 +17,27 @@ import (
 type committed struct {
 	*discreet
 	channels *channel.Channels
-	abroad   *abroad
+	h        *Homeserver // for what is made later
 }
 
 // Committed implements timeline.Out.
 func (c committed) Committed(ctx context.Context, events []conversation.Committed) error {
 	err := c.Fanout.Committed(ctx, events)
 	c.channels.Committed(events)
-	c.abroad.committed(events)
+	c.h.abroad.committed(events)
+	c.h.replication.committed(events)
 	return err
+}
+
+// Lost implements timeline.Out.
+func (c committed) Lost() {
+	c.discreet.Lost()
+	c.h.replication.lost()
 }
 
 // Receipts implements timeline.Out.
 func (c committed) Receipts(ctx context.Context, list []conversation.Receipt) error {
-	c.abroad.moved(list)
+	c.h.abroad.moved(list)
 	return c.discreet.Receipts(ctx, list)
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"parley.chat/clientapi/rest"
@@ -100,10 +101,11 @@ func (h *Homeserver) federation(none http.Handler) http.Handler {
 		proxies := h.proxies()
 		signed = door.New(door.Config{
 			Auth:    h.peers.auth,
-			Routes:  append([]door.Route{door.Ping(h.identity.name, h.now)}, h.abroadRoutes()...),
+			Routes:  slices.Concat([]door.Route{door.Ping(h.identity.name, h.now)}, h.abroadRoutes(), h.replicationRoutes()),
 			Rates:   door.Rates{RequestsPerMinute: f.RequestsPerMinute, BytesPerMinute: f.MegabytesPerMin << 20, FailuresPerMinute: failuresPerMinute},
 			Log:     h.part("federation"),
 			Address: func(r *http.Request) netip.Addr { return rest.ClientAddress(r, proxies) },
+			Heard:   h.heard,
 			Away:    store.IsAway,
 			Metrics: h.metrics,
 			Now:     h.now,

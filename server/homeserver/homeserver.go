@@ -71,7 +71,8 @@ type Homeserver struct {
 	fanout   *fanout.Fanout
 	timeline *timeline.Timeline
 	presence *ephemeral.Presence
-	abroad   *abroad // nil: this server does not federate
+	abroad   *abroad
+	replication *replication // nil: this server does not federate
 	feed     *feed.Feed
 	channels *channel.Channels
 	accounts *account.Accounts
@@ -145,7 +146,7 @@ func (h *Homeserver) assemble() {
 		h.channels = channel.New(channel.Options{Store: h.store, Owner: owner{h}, Shards: h.cfg.Database.Shards, Log: h.part("channel"), Clock: h.opt.Clock})
 		h.presence = ephemeral.New(ephemeral.Options{Out: h.fanout, Store: h.store, Rules: sights{h}, Elsewhere: h.elsewhere(), Log: h.part("presence")})
 		h.timeline = timeline.New(timeline.Options{
-			Store: h.store, Out: committed{out, h.channels, h.abroad}, Node: h.identity.node, Self: id.Server(h.cfg.ServerName), Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
+			Store: h.store, Out: committed{out, h.channels, h}, Node: h.identity.node, Self: id.Server(h.cfg.ServerName), Limits: limits, Meter: h.posts(), Log: h.part("timeline"),
 			Clock: h.opt.Clock, Fail: h.opt.Fail,
 		})
 	}
@@ -162,6 +163,7 @@ func (h *Homeserver) assemble() {
 		h.people = account.NewPeople(h.store, h.feed, reconsider{told{h.fanout, h.part("account")}, h.presence, h.abroad}, h.opt.Clock)
 	}
 	h.feed.People, out.people = h.people, h.people
+	h.replication = h.openReplication()
 	h.assembleHTTP(limits)
 }
 
@@ -214,6 +216,7 @@ func (h *Homeserver) Run(ctx context.Context) error {
 		middle.Go(func() error { return h.channels.Run(middleCtx) })
 		middle.Go(func() error { return h.presence.Run(middleCtx) })
 		middle.Go(func() error { return h.abroad.run(middleCtx) })
+		middle.Go(func() error { return h.replication.run(middleCtx) })
 	}
 	middle.Go(func() error { return h.fanout.Run(middleCtx) })
 	middle.Go(func() error { return h.accounts.Run(middleCtx) })

@@ -40,6 +40,9 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		Finder: &search.Finder{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards},
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.ring, Log: h.part("op"),
 	}
+	if r := h.replication; r != nil {
+		conversations.Writer, conversations.Joiner = r.writer, r.writer
+	}
 	conversations.Created = h.creations()
 	h.talks = conversations
 	presence := &op.Presence{Presence: h.presence, Conversations: conversations}
