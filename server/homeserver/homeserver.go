@@ -20,6 +20,7 @@ import (
 	"parley.chat/clientapi/session"
 	"parley.chat/core/account"
 	"parley.chat/core/channel"
+	"parley.chat/core/consent"
 	"parley.chat/core/conversation"
 	"parley.chat/core/ephemeral"
 	"parley.chat/core/fanout"
@@ -59,33 +60,34 @@ type Options struct {
 
 // Homeserver is an assembled node. Make it with New.
 type Homeserver struct {
-	cfg      config.Config
-	opt      Options
-	log      *slog.Logger
-	identity *identity
-	ring     *keyring.Ring
-	peers    *peers
-	certs    *tls.Config // nil: plain HTTP
-	cluster  *privatepg.Cluster
-	store    *store.Store
-	fanout   *fanout.Fanout
-	timeline *timeline.Timeline
-	presence *ephemeral.Presence
-	abroad   *abroad
-	replication *replication // nil: this server does not federate
-	feed     *feed.Feed
-	channels *channel.Channels
-	accounts *account.Accounts
-	people   *account.People
-	talks    *op.Conversations
-	door     *session.Door
-	eraser   *op.Eraser
-	polls    *polls
-	metrics  *prometheus.Registry
-	listener net.Listener
-	http     *http.Server
-	others   *others      // of federation.listen, nil if there is none
-	monitor  net.Listener // of metrics.listen, nil if there is none
+	cfg         config.Config
+	opt         Options
+	log         *slog.Logger
+	identity    *identity
+	ring        *keyring.Ring
+	peers       *peers
+	certs       *tls.Config // nil: plain HTTP
+	cluster     *privatepg.Cluster
+	store       *store.Store
+	fanout      *fanout.Fanout
+	timeline    *timeline.Timeline
+	presence    *ephemeral.Presence
+	abroad      *abroad
+	replication *replication
+	asked       *consent.Asked // nil: this server does not federate
+	feed        *feed.Feed
+	channels    *channel.Channels
+	accounts    *account.Accounts
+	people      *account.People
+	talks       *op.Conversations
+	door        *session.Door
+	eraser      *op.Eraser
+	polls       *polls
+	metrics     *prometheus.Registry
+	listener    net.Listener
+	http        *http.Server
+	others      *others      // of federation.listen, nil if there is none
+	monitor     net.Listener // of metrics.listen, nil if there is none
 }
 
 // New makes the parts: the database answers and is migrated, the listener is open. Call Run, or Close if it is not to run.
@@ -163,6 +165,7 @@ func (h *Homeserver) assemble() {
 		h.people = account.NewPeople(h.store, h.feed, reconsider{told{h.fanout, h.part("account")}, h.presence, h.abroad}, h.opt.Clock)
 	}
 	h.feed.People, out.people = h.people, h.people
+	h.asked = consent.NewAsked(h.now)
 	h.replication = h.openReplication()
 	h.assembleHTTP(limits)
 }

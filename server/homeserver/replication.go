@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -173,48 +172,26 @@ func (h *Homeserver) sendSubmissions(ctx context.Context, hub id.Server, in wire
 
 // joins implements replica.Options.Consent.
 func (h *Homeserver) joins(ctx context.Context, j replica.Joining) (*timeline.Prefs, error) {
-	return h.consent().Joins(ctx, j.State.Create, j.User, j.By)
+	return h.consent().Joins(ctx, j.State, j.User, j.By)
 }
 
 func (h *Homeserver) consent() consent.Rules {
-	return consent.Rules{Self: h.identity.name, People: h.people, Users: h.accounts}
+	return consent.Rules{Self: h.identity.name, People: h.people, Users: h.accounts, Asked: h.asked}
 }
 
-// admit implements submit.HubOptions.Admit: those whom users of another server make members are asked as if the sender were here.
-func (h *Homeserver) admit(ctx context.Context, origin id.Server, cmd *timeline.Command) error {
-	switch cmd.Type {
-	case frame.TypeCreate:
-		i := slices.IndexFunc(cmd.Create.Members, func(u id.User) bool { return u != cmd.Sender })
-		if cmd.Create.Type != event.Direct || i < 0 {
-			return fault.New(fault.Forbidden, "only direct conversations are begun for another server")
-		}
-		peer := cmd.Create.Members[i]
-		if ok, err := h.accounts.Exists(ctx, peer); err != nil || !ok {
-			return errors.Join(err, fault.New(fault.UnknownUser, "no such user: %s", peer))
-		}
-		var err error
-		cmd.Prefs, cmd.Still, err = h.consent().Direct(ctx, cmd.Sender, peer)
-		return err
-	case frame.TypeMemberAdd:
-		return h.admitMembers(ctx, cmd)
-	}
-	return nil
-}
-
-func (h *Homeserver) admitMembers(ctx context.Context, cmd *timeline.Command) error {
+// admit implements submit.HubOptions.Admit: those whom users of another server make members are asked, here or at their own servers.
+func (h *Homeserver) admit(ctx context.Context, _ id.Server, cmd *timeline.Command) error {
 	v, err := h.timeline.View(ctx, cmd.ConversationID)
-	if err != nil {
+	if err != nil && (cmd.Type != frame.TypeCreate || !fault.Is(err, fault.UnknownConversation)) {
+		return err
+	}
+	if err := h.consent().Admit(ctx, v.State, cmd); err != nil || cmd.Type != frame.TypeMemberAdd {
 		return err
 	}
 	var far []id.User
 	for _, name := range cmd.Change.UserIDs {
-		u := id.User(name)
-		if !h.isHere(u) {
+		if u := id.User(name); !h.isHere(u) {
 			far = append(far, u)
-			continue
-		}
-		if _, err := h.consent().Joins(ctx, v.State.Create, u, cmd.Sender); err != nil {
-			return err
 		}
 	}
 	if len(far) == 0 {
