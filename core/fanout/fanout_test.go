@@ -221,3 +221,18 @@ func TestTell_ReachesLiveSessionsAndIsDroppedWhenThereIsNoRoom(t *testing.T) {
 		expect(t, bob, "0")
 	})
 }
+
+func TestTell_MayBeForOneDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := New(Options{})
+		phone := register(f, "alice@a")
+		laptop := &heard{id: "laptop", user: "alice@a", device: "D2"}
+		f.Register(laptop)
+		frame := NewFrame("message_ack", []byte(`{"type":"message_ack","data":{}}`))
+		f.Tell(Passing{Frame: frame, To: []id.User{"alice@a"}, Device: "D2"})
+		defer running(t, f)()
+		synctest.Wait()
+		expect(t, phone)
+		expect(t, laptop, "0")
+	})
+}

@@ -97,6 +97,9 @@ func (b *Book) Live(e frame.Event) error {
 
 // Acked takes the place of an own message.
 func (b *Book) Acked(user string, a frame.Ack) error {
+	if a.Status != frame.Sent { // It has no place yet.
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.add(frame.Event{
