@@ -4,7 +4,10 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -137,4 +140,45 @@ func TestIndexStep_InAReplicaEndsAtItsBase(t *testing.T) {
 	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM message_search`).Scan(&words); err != nil || words != 3 {
 		t.Errorf("%d messages are indexed, %v", words, err)
 	}
+}
+
+// BenchmarkFollow appends messages of 20 conversations to a replica on a PostgreSQL that syncs each commit, 50 in a call, as a
+// transaction of another server brings them, without the verification of signatures.
+func BenchmarkFollow(b *testing.B) {
+	const convs, part = 20, 50
+	dir, s, _ := openDurable(b)
+	hub := timelinetest.Start(b, timelinetest.NewMem([]id.Shard{0, 1, 2, 3}), timelinetest.As(timelinetest.Here))
+	node := timelinetest.Start(b, s, timelinetest.As(timelinetest.There))
+	logs := make([][]timeline.Foreign, convs)
+	for i := range logs {
+		create := timelinetest.Group(b, fmt.Sprint("group ", i), timelinetest.User("alice"), timelinetest.Far("bob"))
+		hub.MustAppend(b, create)
+		var wg sync.WaitGroup
+		for k := range b.N/convs + 1 {
+			wg.Add(1)
+			cmd := timelinetest.Message(b, create.ConversationID, timelinetest.User("alice"), fmt.Sprint(k), "a message of usual length, about sixty bytes of it text, no more")
+			for hub.Submit(b.Context(), cmd, func(timeline.Result, error) { wg.Done() }) != nil {
+				time.Sleep(time.Millisecond) // The queue is full.
+			}
+		}
+		wg.Wait()
+		logs[i] = timelinetest.Records(b, hub.Wire, create.ConversationID, 0, id.MaxSeq)
+		node.MustBegin(b, logs[i], 0)
+	}
+	before, cpu := node.Wire.Counts(), usedCPU(b, dir)
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for _, log := range logs {
+		wg.Go(func() {
+			for rest := range slices.Chunk(log[1:], part) {
+				node.MustFollow(b, rest)
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	spent, after := usedCPU(b, dir)-cpu, node.Wire.Counts()
+	b.ReportMetric(float64(b.N)/spent.Seconds(), "msg/cpu-s")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	b.ReportMetric(float64(after.Events-before.Events)/float64(after.Batches-before.Batches), "msg/commit")
 }
