@@ -134,6 +134,9 @@ func (s *State) possible() error {
 	case i.Term < 0 || i.Hub == s.Create.Hub || i.Hub != "" && i.Term == 0:
 		return errors.New("a hub that was moved without a term")
 	}
+	if err := i.users(); err != nil {
+		return err
+	}
 	if i.Hub != "" {
 		if _, err := id.ParseServer(string(i.Hub)); err != nil {
 			return err
@@ -145,6 +148,26 @@ func (s *State) possible() error {
 	return checkSettings(frame.Change{
 		Description: &i.Description, AvatarURL: &i.AvatarURL, Permissions: i.Permissions, EphemeralTimer: &i.EphemeralTimer, SlowMode: &i.SlowMode,
 	})
+}
+
+// users checks the ids of those who are no members.
+func (i *Info) users() error {
+	var all []id.User
+	for _, l := range i.Links {
+		all = append(all, l.CreatedBy)
+	}
+	for _, r := range i.Requests {
+		all = append(all, r.UserID)
+	}
+	for _, b := range i.Bans {
+		all = append(all, b.UserID, b.BannedBy)
+	}
+	for _, u := range all {
+		if _, err := id.ParseUser(string(u)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Remember completes what the text of a state does not say: from what was known before (nil for nothing), or else as well as it can

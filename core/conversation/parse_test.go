@@ -81,6 +81,8 @@ func TestParseState_RefusesWhatNoLogFoldsTo(t *testing.T) {
 		{`bob@example.org`, `alice@example.org`},
 		{`bob@example.org`, `bob`},
 		{`"info":{`, `"info":{"term":1,`},
+		{`"userId":"mallory@example.org"}]`, `"userId":"mallory"}]`},
+		{`"createdBy":"alice@example.org"`, `"createdBy":"ALICE"`},
 		{`"info":{`, `"info":{"hub":"example.org","term":1,`},
 		{`"info":{`, `"info":{"hub":"no server",`},
 		{`"info":{`, `"info":{"ephemeralTimer":7,`},

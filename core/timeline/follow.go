@@ -235,10 +235,7 @@ func (f *following) queue(p *pending) error {
 
 // pending makes the command that the entry was. before are those that are queued before it and not committed.
 func (f *following) pending(ctx context.Context, c *conv, e Foreign, before []Foreign) (*pending, error) {
-	proposal, about, err := conversation.ProposalOf(e.Event)
-	if err == nil {
-		err = checkTempID(e.TempID)
-	}
+	proposal, about, err := claim(&e)
 	if err != nil {
 		return nil, &RefusedError{e.Seq, err}
 	}
@@ -249,6 +246,24 @@ func (f *following) pending(ctx context.Context, c *conv, e Foreign, before []Fo
 		Content: e.Content, About: about, Prefs: f.prefsOf(&e, proposal),
 	}
 	return p, f.aim(ctx, p, before)
+}
+
+// claim is what the entry was proposed as. What the store could not write is refused, whoever let it pass: it would fail the batches
+// of everybody.
+func claim(e *Foreign) (p conversation.Proposal, about id.Message, err error) {
+	if _, err = id.ParseUser(string(e.Sender)); err != nil {
+		return p, about, fault.Invalid("sender", "is not a user id").Because(err)
+	}
+	if _, err = id.ParseDevice(string(e.Device)); err != nil && e.Device != "" {
+		return p, about, fault.Invalid("deviceId", "is not a device id").Because(err)
+	}
+	if checkTempID(e.KeyID) != nil {
+		return p, about, fault.Invalid("signature", "names no key")
+	}
+	if err = checkTempID(e.TempID); err != nil {
+		return p, about, err
+	}
+	return conversation.ProposalOf(e.Event)
 }
 
 // prefsOf are those of the own users who join by the entry.

@@ -93,10 +93,7 @@ func (f *following) start(before *conversation.State, s Snapshot) (*conversation
 	if e.ConversationID != s.State.ID || !conversation.ChangesState(e.Type) || e.Content == nil {
 		return nil, &RefusedError{e.Seq, errors.New("a replica begins with a change of the state")}
 	}
-	proposal, _, err := conversation.ProposalOf(e.Event)
-	if err == nil {
-		err = checkTempID(e.TempID)
-	}
+	proposal, _, err := claim(&e)
 	if err != nil {
 		return nil, &RefusedError{e.Seq, err}
 	}

@@ -193,6 +193,8 @@ func followRefused(t *testing.T, open Open) {
 	rename.Expects = &old
 	garbage := p.says(t, p.alice, "garbage")
 	garbage.Content = []byte(`{"content":"x","contentType":"text","mystery":true}`)
+	nul, nameless, nobody := p.says(t, p.alice, "nul"), p.says(t, p.alice, "nameless"), p.says(t, "alice\x00@example.org", "nobody")
+	nul.TempID, nameless.Device = "\x00", "device\x00"
 	expecting := p.says(t, p.alice, "expecting")
 	expecting.Expects = &old
 	for name, c := range map[string]struct {
@@ -208,6 +210,9 @@ func followRefused(t *testing.T, open Open) {
 		"that was sent before":             {p.says(t, p.bob, "two"), fault.TempIDConflict},
 		"judged by another state":          {rename, fault.StateChanged},
 		"that cannot be read":              {garbage, fault.MalformedJSON},
+		"that the store cannot write":      {nul, fault.InvalidField},
+		"of no device":                     {nameless, fault.InvalidField},
+		"of no user":                       {nobody, fault.InvalidField},
 		"that expects, and is no change":   {expecting, fault.InvalidField},
 		"of a type nobody knows":           {Change(t, p.c, p.alice, "coup", "x", frame.Change{}), fault.InvalidField},
 		"of another server by itself":      {remove(t, p.c, conversation.ServerUser(There), log[1].MessageID), fault.UnknownConversation},
