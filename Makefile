@@ -75,16 +75,18 @@ check-gen:
 		echo "generated files were not current; they are now, look at them and commit:"; git status --short; exit 1; \
 	fi
 
+# Where network namespaces are not allowed, the tests in netlab skip; that is said here. With PARLEY_NETLAB=must they fail.
 check-unit:
 	@$(GO) test -shuffle=on ./...
+	@$(GO) test -count=1 -v -run '^TestLab_HostsReach' ./internal/netlab | grep '^Test.*NOT RUN' || true
 
 # The race detector is slow, so it gets only packages that have something to race: they or their tests use sync. What the
-# crash loop and the wrong servers run is another process.
+# crash loop, servers in a network of their own and the wrong servers run is another process.
 check-race:
 	@command -v gcc >/dev/null || { echo "the race detector needs a C compiler: apt-get install gcc libc6-dev"; exit 1; }
 	@packages=$$($(GO) list -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}} ' ./... \
 		| grep -E ' (sync|sync/atomic|testing/synctest|golang.org/x/sync/[a-z]+) ' | cut -d' ' -f1 \
-		| grep -vE '/(internal/crash|conformance/mutants)$$' || true); \
+		| grep -vE '/(internal/crash|internal/netlab/servers|conformance/mutants)$$' || true); \
 	[ -z "$$packages" ] || CGO_ENABLED=1 $(GO) test -race $$packages
 
 # Every fuzz target for FUZZTIME. A find lies in testdata/fuzz of its package afterwards: commit it with the repair.

@@ -55,7 +55,7 @@ func runInside() (code int, err error) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), inside+"=a user namespace")
+	cmd.Env = append(os.Environ(), inside+"=in a user namespace of its own")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: notRoot(os.Geteuid()), HostID: os.Geteuid(), Size: 1}},
@@ -115,7 +115,7 @@ func refuse(t testing.TB, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrNotAllowed) && os.Getenv(must) != "must":
-		reason := fmt.Sprintf("NOT RUN, no network of its own for this test: %v%s", err, where())
+		reason := fmt.Sprintf("NOT RUN: %v%s", err, where())
 		fmt.Fprintln(os.Stderr, t.Name()+":", reason)
 		t.Skip(reason)
 	default:
@@ -126,7 +126,7 @@ func refuse(t testing.TB, err error) {
 // where tells of the user namespace that Main made, or could not make.
 func where() string {
 	if w := os.Getenv(inside); w != "" {
-		return " (tried as user " + fmt.Sprint(os.Getuid()) + ": " + w + ")"
+		return fmt.Sprintf(" (user %d: %s)", os.Getuid(), w)
 	}
 	return ""
 }

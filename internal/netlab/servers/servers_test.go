@@ -79,5 +79,15 @@ func TestServers_MeetThroughCutsDelayAndLoss(t *testing.T) {
 
 	l.Set(a.Host, b.Host, netlab.Policy{Delay: 100 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.05})
 	meet(t, "slow and lossy", a, b)
+
+	b.Kill()
+	l.Set(a.Host, b.Host, netlab.Policy{})
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.AwaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	meet(t, "after b.test was killed", a, b)
 	t.Logf("from a.test to b.test went %+v", l.Count(a.Host, b.Host))
 }
