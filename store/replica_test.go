@@ -176,3 +176,23 @@ func TestHashes_AreThoseOfTheLog(t *testing.T) {
 		t.Errorf("got %x, %v", got, err)
 	}
 }
+
+func TestPeerKeys_TheNewestAreKept(t *testing.T) {
+	one, two := split(t)
+	for _, server := range []id.Server{"a.test", "b.test", "c.test:8448", "d.test"} { // In both databases.
+		if raw, got, err := one.PeerKeys(t.Context(), server); raw != nil || got != 0 || err != nil {
+			t.Errorf("nothing is kept of %s, and read as %s, %d, %v", server, raw, got, err)
+		}
+		for _, save := range []struct {
+			raw string
+			got int64
+		}{{"first", 5}, {"newer", 9}, {"older", 7}} {
+			if err := one.SavePeerKeys(t.Context(), server, []byte(save.raw), save.got); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if raw, got, err := two.PeerKeys(t.Context(), server); string(raw) != "newer" || got != 9 || err != nil {
+			t.Errorf("of %s %s, %d, %v is kept", server, raw, got, err)
+		}
+	}
+}

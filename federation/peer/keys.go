@@ -39,13 +39,23 @@ type Keyring struct {
 	known   *cache[ring]
 	flights singleflight.Group
 	unknown *limit.Counter
+	store   KeyStore // nil: nothing is kept
 }
 
 type ring struct {
 	doc   key.Document // none if Server is ""
+	raw   []byte       // doc as it was published
+	saved bool
 	got   time.Time
 	tried time.Time
 	err   error // of the last attempt
+}
+
+// KeyStore keeps documents, so that what a server published can be had when it is away, or gone.
+type KeyStore interface {
+	// PeerKeys reads the document kept of a server, nil if there is none, and when it was had, in Unix milliseconds.
+	PeerKeys(ctx context.Context, server id.Server) (document []byte, got int64, err error)
+	SavePeerKeys(ctx context.Context, server id.Server, document []byte, got int64) error
 }
 
 // KeyOptions make a Keyring.
@@ -56,6 +66,7 @@ type KeyOptions struct {
 	// UnknownPerMinute is how many servers without keys here are asked in a minute; 0 is no limit.
 	UnknownPerMinute int
 	Now              func() time.Time // nil: the clock of the machine
+	Store            KeyStore         // nil: nothing is kept beyond the process
 }
 
 // NewKeyring makes an empty one.
@@ -64,7 +75,7 @@ func NewKeyring(o KeyOptions) *Keyring {
 		o.Now = time.Now
 	}
 	return &Keyring{client: o.Client, own: o.Own, self: o.Self, now: o.Now, known: newCache[ring](keyrings),
-		unknown: limit.NewCounter(limit.Rate{Count: o.UnknownPerMinute, Per: time.Minute}, 1)}
+		unknown: limit.NewCounter(limit.Rate{Count: o.UnknownPerMinute, Per: time.Minute}, 1), store: o.Store}
 }
 
 // ErrNoKey is the cause when a server does not publish the key.
@@ -102,7 +113,7 @@ func (r *Keyring) Find(ctx context.Context, server id.Server, keyID string) (key
 	if wait := have.tried.Add(keysEvery).Sub(now); wait > 0 {
 		return key.Key{}, errors.Join(fmt.Errorf("%w; it is asked again in %s", ErrNoKey, wait.Round(time.Second)), have.err)
 	}
-	have, err := r.fetch(ctx, server)
+	have, err := r.fetch(ctx, server, keyID)
 	if err != nil {
 		return key.Key{}, err
 	}
@@ -111,6 +122,51 @@ func (r *Keyring) Find(ctx context.Context, server id.Server, keyID string) (key
 	}
 	return key.Key{}, errors.Join(ErrNoKey, have.err)
 }
+
+// FindStored is Find for what is kept: it counts if it was signed within the key's life. While a server does not answer, what it
+// published before serves for that, so that one that is away, or gone, does not keep others from what its users said; therefore what
+// was needed once is kept. spec: FED-KEYS-8
+func (r *Keyring) FindStored(ctx context.Context, server id.Server, keyID string) (key.Key, error) {
+	k, err := r.Find(ctx, server, keyID)
+	have, ok := r.known.get(string(server))
+	if !ok {
+		return k, err
+	}
+	if err != nil {
+		if old, ok := have.doc.Find(keyID); ok {
+			return old, nil
+		}
+		return k, err
+	}
+	if r.store != nil && !have.saved && have.raw != nil {
+		if r.store.SavePeerKeys(ctx, server, have.raw, have.got.UnixMilli()) == nil { // Else the next one saves it.
+			have.saved = true
+			r.known.put(string(server), have)
+		}
+	}
+	return k, nil
+}
+
+// kept is the document that was kept of a server, if it can be read.
+func (r *Keyring) kept(ctx context.Context, server id.Server) (have ring) {
+	if r.store == nil {
+		return have
+	}
+	ctx, cancel := context.WithTimeout(ctx, keptTime)
+	defer cancel()
+	raw, got, err := r.store.PeerKeys(ctx, server)
+	if err != nil || raw == nil {
+		return have
+	}
+	doc, err := key.Parse(raw, server)
+	if err != nil {
+		return have
+	}
+	return ring{doc: doc, raw: raw, saved: true, got: time.UnixMilli(got)}
+}
+
+// keptTime bounds a look into the store.
+const keptTime = 5 * time.Second
 
 // fresh returns the key if the document is young and the key does not ask for a newer one.
 func (r *Keyring) fresh(have ring, keyID string) (key.Key, bool) {
@@ -126,11 +182,18 @@ func (r *Keyring) fresh(have ring, keyID string) (key.Key, bool) {
 }
 
 // fetch asks the server, one at a time. The error is of the caller's context or of the limit; that of the server is in the ring.
-func (r *Keyring) fetch(ctx context.Context, server id.Server) (ring, error) {
+func (r *Keyring) fetch(ctx context.Context, server id.Server, keyID string) (ring, error) {
 	result := r.flights.DoChan(string(server), func() (any, error) {
 		have, known := r.known.get(string(server))
 		if known && r.now().Before(have.tried.Add(keysEvery)) {
 			return have, nil // Another flight landed meanwhile.
+		}
+		if !known {
+			have = r.kept(context.WithoutCancel(ctx), server)
+			if _, ok := r.fresh(have, keyID); ok {
+				r.known.put(string(server), have)
+				return have, nil
+			}
 		}
 		if have.doc.Server == "" {
 			if wait := r.unknown.Take("", 1, r.now().UnixMilli()); wait > 0 {
@@ -156,7 +219,7 @@ func (r *Keyring) fetch(ctx context.Context, server id.Server) (ring, error) {
 
 // ask returns the ring after an attempt. A failure keeps what is there: it ends by its own life.
 func (r *Keyring) ask(ctx context.Context, server id.Server, have ring) ring {
-	doc, err := r.client.Keys(ctx, server)
+	doc, raw, err := r.client.keys(ctx, server)
 	now := r.now()
 	have.tried, have.err = now, err
 	switch {
@@ -166,19 +229,26 @@ func (r *Keyring) ask(ctx context.Context, server id.Server, have ring) ring {
 	case doc.Time < have.doc.Time:
 		have.err = fmt.Errorf("keys of %s: older than those we hold", server)
 	default:
-		have.doc, have.got = doc, now
+		have.saved = have.saved && doc.Time == have.doc.Time
+		have.doc, have.raw, have.got = doc, raw, now
 	}
 	return have
 }
 
 // Keys fetches the keys of a server, checked but for their age.
 func (c *Client) Keys(ctx context.Context, server id.Server) (key.Document, error) {
+	doc, _, err := c.keys(ctx, server)
+	return doc, err
+}
+
+func (c *Client) keys(ctx context.Context, server id.Server) (key.Document, []byte, error) {
 	a, err := c.Do(ctx, Request{To: server, Method: http.MethodGet, Path: KeysPath, MaxAnswer: keysSize, IsUnsigned: true})
 	if err != nil {
-		return key.Document{}, err
+		return key.Document{}, nil, err
 	}
 	if a.Status != http.StatusOK {
-		return key.Document{}, fmt.Errorf("keys of %s: %s answers %d", server, KeysPath, a.Status)
+		return key.Document{}, nil, fmt.Errorf("keys of %s: %s answers %d", server, KeysPath, a.Status)
 	}
-	return key.Parse(a.Body, server)
+	doc, err := key.Parse(a.Body, server)
+	return doc, a.Body, err
 }

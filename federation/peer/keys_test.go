@@ -184,3 +184,90 @@ func TestKeyring_ACallerThatLeavesDoesNotEndTheQuestion(t *testing.T) {
 		t.Errorf("asked %d times", n)
 	}
 }
+
+// shelf keeps documents.
+type shelf struct {
+	docs  map[id.Server][]byte
+	got   map[id.Server]int64
+	saves int
+	err   error
+}
+
+func (s *shelf) PeerKeys(_ context.Context, server id.Server) ([]byte, int64, error) {
+	return s.docs[server], s.got[server], s.err
+}
+
+func (s *shelf) SavePeerKeys(_ context.Context, server id.Server, document []byte, got int64) error {
+	if s.err == nil {
+		s.docs[server], s.got[server] = document, got
+		s.saves++
+	}
+	return s.err
+}
+
+func TestFindStored_WhatWasPublishedServesWhileTheServerIsAway(t *testing.T) {
+	s, ring, doc := keySite(t)
+	raw, keyID := published(t, home, s.clock.now(), nil)
+	doc.Store(&raw)
+	if _, err := ring.FindStored(t.Context(), home, keyID); err != nil {
+		t.Fatal(err)
+	}
+	doc.Store(nil)
+	s.clock.add(3 * time.Hour)
+	if _, err := ring.RequestKey(t.Context(), home, keyID); err == nil {
+		t.Error("a request is good by a document of hours ago")
+	}
+	if k, err := ring.FindStored(t.Context(), home, keyID); err != nil || k.ID != keyID {
+		t.Errorf("for what is kept: %+v, %v", k, err)
+	}
+	if _, err := ring.FindStored(t.Context(), home, "ed25519:x"); err == nil {
+		t.Error("a key that never was")
+	}
+	if _, err := ring.FindStored(t.Context(), "far.test", keyID); err == nil {
+		t.Error("a key of a server never met")
+	}
+}
+
+func TestFindStored_WhatWasNeededOnceSurvivesTheProcess(t *testing.T) {
+	s, _, doc := keySite(t)
+	kept := &shelf{docs: map[id.Server][]byte{}, got: map[id.Server]int64{}}
+	start := func() *Keyring {
+		return NewKeyring(KeyOptions{Client: s.client, Self: "us.test", Now: s.clock.now, Store: kept, Own: func(string) (key.Key, bool) { return key.Key{}, false }})
+	}
+	raw, keyID := published(t, home, s.clock.now(), nil)
+	doc.Store(&raw)
+	ring := start()
+	if _, err := ring.RequestKey(t.Context(), home, keyID); err != nil || kept.saves != 0 {
+		t.Errorf("a request: %v, kept %d times", err, kept.saves)
+	}
+	for range 3 {
+		if _, err := ring.FindStored(t.Context(), home, keyID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept.saves != 1 {
+		t.Errorf("kept %d times", kept.saves)
+	}
+	asked := s.asked.Load()
+	if _, err := start().RequestKey(t.Context(), home, keyID); err != nil || s.asked.Load() != asked {
+		t.Errorf("within the hour after a restart: %v, asked %d times more", err, s.asked.Load()-asked)
+	}
+	doc.Store(nil)
+	s.clock.add(30 * 24 * time.Hour)
+	ring = start()
+	if k, err := ring.FindStored(t.Context(), home, keyID); err != nil || k.Covers(s.clock.now().UnixMilli()) {
+		t.Errorf("a month later, the server gone: %+v, %v", k, err)
+	}
+	if _, err := ring.RequestKey(t.Context(), home, keyID); err == nil {
+		t.Error("a request is good by a document of a month ago")
+	}
+	kept.docs[home] = []byte("damaged")
+	if _, err := start().FindStored(t.Context(), home, keyID); err == nil {
+		t.Error("a damaged document serves")
+	}
+	kept.err = errors.New("away")
+	doc.Store(&raw)
+	if _, err := start().FindStored(t.Context(), home, keyID); err != nil {
+		t.Errorf("while the store is away: %v", err)
+	}
+}

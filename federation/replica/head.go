@@ -42,12 +42,13 @@ func (r *Replicas) takeHead(ctx context.Context, from id.Server, v timeline.View
 }
 
 func (r *Replicas) verifyHead(ctx context.Context, cp *wire.Checkpoint) error {
+	c := r.checker(ctx, signers(cp, nil, 0))
 	done, err := r.checking(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	return r.checker().checkpoint(ctx, cp, 0)
+	return c.checkpoint(cp, 0)
 }
 
 // Witness looks at a head that any server holds, as servers exchange them: it must be one that the hub signed, and then either agrees

@@ -54,12 +54,7 @@ func (r *Replicas) takeRange(ctx context.Context, from id.Server, v timeline.Vie
 // verified checks what stands by itself: the checkpoint is the hub's, the entries chain up to it, and those that are new are vouched
 // for by their authors' servers. An entry that is held is compared by its hash, which says more.
 func (r *Replicas) verified(ctx context.Context, from id.Server, v timeline.View, rng *wire.Range) ([]timeline.Foreign, error) {
-	done, err := r.checking(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	c, cp := r.checker(), rng.Checkpoint
+	cp := rng.Checkpoint
 	last := rng.Records[len(rng.Records)-1].Entry
 	switch {
 	case cp == nil:
@@ -69,7 +64,13 @@ func (r *Replicas) verified(ctx context.Context, from id.Server, v timeline.View
 	case cp.Term != v.State.Term():
 		return nil, refused(fmt.Sprintf("of term %d, the conversation is in term %d", cp.Term, v.State.Term()))
 	}
-	if err := c.checkpoint(ctx, cp, last.HubTime); err != nil {
+	c := r.checker(ctx, signers(cp, rng.Records, v.Head.Seq))
+	done, err := r.checking(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if err := c.checkpoint(cp, last.HubTime); err != nil {
 		return nil, err
 	}
 	out := make([]timeline.Foreign, len(rng.Records))
@@ -97,7 +98,7 @@ func (r *Replicas) verified(ctx context.Context, from id.Server, v timeline.View
 		if err := form(rec); err != nil {
 			return nil, err
 		}
-		if err := c.author(ctx, from, rec); err != nil {
+		if err := c.author(from, rec); err != nil {
 			return nil, err
 		}
 	}

@@ -28,9 +28,10 @@ type Log interface {
 	Begin(ctx context.Context, s timeline.Snapshot, prefs timeline.PrefsOf) error
 }
 
-// Keys finds the keys of servers, our own among them, also old ones. An error means that the key cannot be had now.
+// Keys finds the keys of servers, our own among them, by which something that is kept was signed, also old ones. An error means that
+// the key cannot be had now.
 type Keys interface {
-	Find(ctx context.Context, server id.Server, keyID string) (key.Key, error)
+	FindStored(ctx context.Context, server id.Server, keyID string) (key.Key, error)
 }
 
 // Store keeps what is known of a replica beside its log: the newest signed checkpoint, and the proof against its hub.

@@ -79,19 +79,19 @@ func (r *Replicas) readSnapshot(ctx context.Context, from id.Server, s *wire.Sna
 	if err := r.hubOf(st, entry.Term, from); err != nil {
 		return nil, none, err
 	}
+	c := r.checker(ctx, signers(cp, []wire.Record{s.Record}, -1))
 	done, err := r.checking(ctx)
 	if err != nil {
 		return nil, none, err
 	}
 	defer done()
-	c := r.checker()
-	if err := c.checkpoint(ctx, cp, entry.HubTime); err != nil {
+	if err := c.checkpoint(cp, entry.HubTime); err != nil {
 		return nil, none, err
 	}
 	if err := form(&s.Record); err != nil {
 		return nil, none, err
 	}
-	if err := c.author(ctx, from, &s.Record); err != nil {
+	if err := c.author(from, &s.Record); err != nil {
 		return nil, none, err
 	}
 	return st, foreign(&s.Record, hash), nil

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"parley.chat/core/conversation"
 	"parley.chat/core/submission"
 	"parley.chat/core/timeline"
@@ -24,15 +26,66 @@ var errCrowd = errors.New("too many wait for this conversation")
 // ahead is how far the clocks of servers may be apart.
 const ahead = 5 * time.Minute
 
-// checker verifies what stands by itself. It belongs to one goroutine.
-type checker struct {
-	keys Keys
-	now  time.Time
-	seen map[string]key.Key
+// keyTime bounds the wait for keys of others. One that comes later is there when the same is taken again.
+const keyTime = 5 * time.Second
+
+// named is a key as a signature names it.
+type named struct {
+	server id.Server
+	keyID  string
 }
 
-func (r *Replicas) checker() *checker {
-	return &checker{keys: r.o.Keys, now: r.o.Now(), seen: map[string]key.Key{}}
+// signers are the keys that records and a checkpoint name. Entries up to held are not looked at.
+func signers(cp *wire.Checkpoint, records []wire.Record, held int64) (out []named) {
+	seen := map[named]bool{}
+	add := func(list ...event.Signature) {
+		for _, s := range list {
+			if n := (named{s.Server, s.KeyID}); !seen[n] {
+				seen[n], out = true, append(out, n)
+			}
+		}
+	}
+	if cp != nil {
+		add(cp.Signatures...)
+	}
+	for i := range records {
+		if s := records[i].Signature; s != nil && records[i].Entry.Seq > held {
+			add(*s)
+		}
+	}
+	return out
+}
+
+// checker verifies what stands by itself, with keys that were found before. It belongs to one goroutine.
+type checker struct {
+	now  time.Time
+	keys map[named]found
+}
+
+type found struct {
+	key key.Key
+	err error
+}
+
+// checker finds keys, all at once, which may take a moment: it holds nothing meanwhile that others wait for.
+func (r *Replicas) checker(ctx context.Context, list []named) *checker {
+	ctx, cancel := context.WithTimeout(ctx, keyTime)
+	defer cancel()
+	c := &checker{now: r.o.Now(), keys: map[named]found{}}
+	got := make([]found, len(list))
+	var group errgroup.Group
+	group.SetLimit(8)
+	for i, n := range list {
+		group.Go(func() error {
+			got[i].key, got[i].err = r.o.Keys.FindStored(ctx, n.server, n.keyID)
+			return nil
+		})
+	}
+	_ = group.Wait() // What went wrong is in got.
+	for i, n := range list {
+		c.keys[n] = got[i]
+	}
+	return c
 }
 
 // checking waits for a turn to check signatures.
@@ -45,23 +98,18 @@ func (r *Replicas) checking(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// key finds a key, each once. That it cannot be had is no fault of who sent the entry.
-func (c *checker) key(ctx context.Context, server id.Server, keyID string) (key.Key, error) {
-	name := string(server) + "/" + keyID
-	if k, ok := c.seen[name]; ok {
-		return k, nil
+// key is a key that was found. That it cannot be had is no fault of who sent the entry.
+func (c *checker) key(server id.Server, keyID string) (key.Key, error) {
+	f, ok := c.keys[named{server, keyID}]
+	if ok && f.err == nil {
+		return f.key, nil
 	}
-	k, err := c.keys.Find(ctx, server, keyID)
-	if err != nil {
-		return k, fault.Retry(fault.Unavailable, 10*time.Second, "a key of %s cannot be had now", server).Because(err)
-	}
-	c.seen[name] = k
-	return k, nil
+	return f.key, fault.Retry(fault.Unavailable, 10*time.Second, "a key of %s cannot be had now", server).Because(f.err)
 }
 
 // checkpoint wants one signature of the hub at least that is good: by a key within its life when it was signed, and which had not
 // ended before the newest entry was made. spec: FED-TAKE-2
-func (c *checker) checkpoint(ctx context.Context, cp *wire.Checkpoint, newest int64) error {
+func (c *checker) checkpoint(cp *wire.Checkpoint, newest int64) error {
 	switch {
 	case cp == nil || len(cp.Signatures) == 0:
 		return refused("there is no signed checkpoint")
@@ -70,7 +118,7 @@ func (c *checker) checkpoint(ctx context.Context, cp *wire.Checkpoint, newest in
 	}
 	var last error
 	for _, sig := range cp.Signatures {
-		k, err := c.key(ctx, cp.Hub, sig.KeyID)
+		k, err := c.key(cp.Hub, sig.KeyID)
 		if err != nil {
 			last = err
 			continue
@@ -91,7 +139,7 @@ func (c *checker) checkpoint(ctx context.Context, cp *wire.Checkpoint, newest in
 }
 
 // author checks who signed the submission: the author's server, unless that is the hub. spec: FED-TAKE-3
-func (c *checker) author(ctx context.Context, hub id.Server, rec *wire.Record) error {
+func (c *checker) author(hub id.Server, rec *wire.Record) error {
 	server := rec.Submission.Sender.Server()
 	if server == hub {
 		if rec.Signature != nil {
@@ -102,7 +150,7 @@ func (c *checker) author(ctx context.Context, hub id.Server, rec *wire.Record) e
 	if rec.Signature == nil {
 		return refused(fmt.Sprintf("a submission of %s is not signed by its server", rec.Submission.Sender))
 	}
-	k, err := c.key(ctx, server, rec.Signature.KeyID)
+	k, err := c.key(server, rec.Signature.KeyID)
 	switch {
 	case err != nil:
 		return err

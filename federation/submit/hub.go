@@ -304,15 +304,15 @@ func (h *Hub) command(ctx context.Context, origin id.Server, s *wire.Submitted) 
 
 // verify wants the signature to be good now, by a key that signs now.
 func (h *Hub) verify(ctx context.Context, origin id.Server, s *wire.Submitted) error {
+	k, err := h.o.Keys.Find(ctx, origin, s.Signature.KeyID)
+	if err != nil {
+		return fault.Retry(fault.Unavailable, 10*time.Second, "the key of the signature cannot be had now").Because(err)
+	}
 	select {
 	case h.checks <- struct{}{}:
 		defer func() { <-h.checks }()
 	case <-ctx.Done():
 		return away(ctx.Err())
-	}
-	k, err := h.o.Keys.Find(ctx, origin, s.Signature.KeyID)
-	if err != nil {
-		return fault.Retry(fault.Unavailable, 10*time.Second, "the key of the signature cannot be had now").Because(err)
 	}
 	if k.IsRevoked || !k.Signs(h.o.Now().UnixMilli()) {
 		return refused("the key of the signature is not one that signs now")

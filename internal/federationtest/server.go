@@ -80,6 +80,11 @@ func (n *Net) Find(_ context.Context, server id.Server, keyID string) (key.Key, 
 	return key.Key{}, ErrAway
 }
 
+// FindStored is Find.
+func (n *Net) FindStored(ctx context.Context, server id.Server, keyID string) (key.Key, error) {
+	return n.Find(ctx, server, keyID)
+}
+
 // Away takes the keys of a server away, or gives them back.
 func (n *Net) Away(server id.Server, away bool) {
 	n.mu.Lock()

@@ -62,6 +62,7 @@ func (h *Homeserver) openPeers() error {
 	p.client = peer.NewClient(o)
 	p.keys = peer.NewKeyring(peer.KeyOptions{
 		Client: p.client, Self: h.identity.name, Own: h.ring.Own, UnknownPerMinute: h.cfg.Federation.UnknownPerMinute, Now: h.now,
+		Store: h.store,
 	})
 	h.peers = p
 	return nil
