@@ -195,6 +195,10 @@ func TestMayInvite_AsksEachServerOnceForAllItsUsers(t *testing.T) {
 	if ok, err := p.Exists(t.Context(), ben); !ok || err != nil {
 		t.Errorf("what the answer showed is known: %v %v", ok, err)
 	}
+	n := p.wire.count()
+	if err := p.MayInvite(t.Context(), create, "carl@c.test", []id.User{ben}); err != nil || p.wire.count() != n {
+		t.Errorf("the server of another's inviter asks: %v", err)
+	}
 	p.wire.set(func() { p.wire.cut = true })
 	wantCode(t, "with a server away", p.MayInvite(t.Context(), create, alice, []id.User{bob, "carl@c.test"}), fault.ServerUnreachable)
 }

@@ -104,9 +104,12 @@ func (d *Directory) askUser(ctx context.Context, l lookup) (*Profile, error) {
 }
 
 // MayInvite asks the servers of users of other servers whether the inviter, a user of this one, may make them members: each server
-// once for all its users, or for 100 of them. Faults: unknown_user and cannot_add for the first in order of user id,
+// once for all its users, or for 100 of them. For an inviter of another server that server asks, and the answer here is yes. Faults: unknown_user and cannot_add for the first in order of user id,
 // server_unreachable, server_refused, rate_limited. spec: FED-INVITE-1
 func (d *Directory) MayInvite(ctx context.Context, create event.Create, inviter id.User, users []id.User) error {
+	if !d.IsHere(inviter) {
+		return nil
+	}
 	by := byServer(users)
 	if len(by) > maxInvited {
 		return fault.Invalid("members", "must be of at most %d other servers at a time", maxInvited)
