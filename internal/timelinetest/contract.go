@@ -55,6 +55,7 @@ func Contract(t *testing.T, open Open) {
 		"WhatAReplicaErasesStaysForTheHub":    followLocal,
 		"ReplicasBeginAgain":                  followAgain,
 		"DirectConversationsAreMadeByEither":  followDirect,
+		"ReplicasKnowTempIDsAboveTheirBase":   followTempIDs,
 		"FarMembersMoveTheirPointers":         reach,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, open) })

@@ -3,6 +3,8 @@
 package timelinetest
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -204,5 +206,55 @@ func followDirect(t *testing.T, open Open) {
 		if err != nil || e.Hash != log[i].Hash || got != want {
 			t.Errorf("entry %d is another submission", i)
 		}
+	}
+}
+
+// followTempIDs has a replica that begins in the middle of a long log, most of whose tempIds memory does not hold: own users who send
+// again what is in it are told its place.
+func followTempIDs(t *testing.T, open Open) {
+	const before, after = 350, 900
+	p := newPair(t, open)
+	send := func(from, count int) {
+		t.Helper()
+		var wg sync.WaitGroup
+		for i := range count {
+			wg.Add(1)
+			if err := p.hub.Submit(t.Context(), p.says(t, p.bob, fmt.Sprint("t", from+i)), func(_ timeline.Result, err error) {
+				if wg.Done(); err != nil {
+					t.Error(err)
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wg.Wait()
+	}
+	send(0, before)
+	base := p.hub.MustAppend(t, Change(t, p.c, p.alice, frame.TypeRename, "n", frame.Change{Name: "base"})).Seq
+	send(before, after)
+	log := p.log(t)
+	few := func(o *timeline.Options) { o.ColdWindow = 32 }
+	s := p.replica.Wire.Store
+	p.replica.Stop()
+	p.replica = Start(t, s, As(There), few)
+	p.replica.MustBegin(t, log, base)
+	p.replica.MustFollow(t, log[base:])
+	for range 2 {
+		for _, i := range []int{before, before + 10, before + 40, before + after/2, before + after - 1} {
+			res, err := p.replica.Append(t.Context(), p.says(t, p.bob, fmt.Sprint("t", i)))
+			if want := int64(i) + 2; err != nil || !res.Duplicate || res.Seq != want {
+				t.Errorf("sent again what is at %d: %+v, %v", want, res, err)
+			}
+		}
+		var elsewhere *timeline.ElsewhereError
+		if _, err := p.replica.Append(t.Context(), p.says(t, p.bob, "t3")); !errors.As(err, &elsewhere) {
+			t.Errorf("sent again what is before the base: %v", err)
+		}
+		p.replica.Kill()
+		p.replica = Start(t, s, As(There), few)
+	}
+	bad := forge(t, log, p.says(t, p.bob, fmt.Sprint("t", before+after-1)))
+	if _, err := p.replica.Follow(t.Context(), p.c, bad[len(log):], nil); !fault.Is(err, fault.TempIDConflict) {
+		t.Errorf("an entry that repeats one: %v", err)
 	}
 }
