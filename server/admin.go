@@ -30,6 +30,8 @@ const adminUsage = `parley admin does what an operator does, while the server ru
   parley admin [-config FILE] user reset-password NAME [-stdin]
                                                       set a new password, made up or read, and log every device out
   parley admin [-config FILE] report list [-all]      reports, the open ones without -all
+  parley admin [-config FILE] federation              servers that follow conversations here: how far, what they refuse
+  parley admin [-config FILE] federation retry SERVER try it now, with what it refused
 
 NAME is a username or a full user id.
 `
@@ -82,6 +84,9 @@ func splitConfig(args []string) (configured, words []string) {
 type adminDo = func(context.Context, *homeserver.Admin) error
 
 func adminCommand(words []string, in io.Reader, out io.Writer) (adminDo, bool) {
+	if len(words) > 0 && words[0] == "federation" {
+		return federationCommand(words[1:], out)
+	}
 	if len(words) < 2 {
 		return nil, false
 	}

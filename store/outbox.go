@@ -173,5 +173,5 @@ func (s *Store) CountParked(ctx context.Context) (int, error) {
 	return total, nil
 }
 
-// ErrNoFollower says that no server of that name follows anything or fails.
-var ErrNoFollower = errors.New("store: no such server follows a conversation")
+// ErrNoFollower says that a server follows nothing and does not fail.
+var ErrNoFollower = errors.New("the server follows no conversation of this one")

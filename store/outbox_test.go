@@ -27,6 +27,8 @@ type followed struct {
 	*testLog
 	node *timelinetest.Node
 	ref  follower.Ref
+
+	tempID int
 }
 
 func newFollowed(t *testing.T, members ...id.User) *followed {

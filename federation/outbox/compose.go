@@ -265,6 +265,9 @@ func (o *Outbox) shows(v timeline.View, server id.Server, row *follower.Row) fun
 // records reads entries as they are handed on.
 func (o *Outbox) records(ctx context.Context, v timeline.View, w within, shows func(*conversation.Event) bool) ([]replica.Record, error) {
 	list, err := o.Store.Records(ctx, v.Shard, v.Conv, w.from, w.to, w.count, w.bytes)
+	if err == nil {
+		err = o.complete(ctx, v, list)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -335,6 +338,9 @@ func (o *Outbox) one(ctx context.Context, v timeline.View, seq int64) (timeline.
 	list, err := o.Store.Records(ctx, v.Shard, v.Conv, seq, seq, 1, replica.MaxBody)
 	if err == nil && (len(list) != 1 || list[0].Seq != seq) {
 		err = fmt.Errorf("the log has no entry %d", seq)
+	}
+	if err == nil {
+		err = o.complete(ctx, v, list)
 	}
 	if err != nil {
 		return timeline.Foreign{}, err

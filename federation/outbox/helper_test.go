@@ -408,6 +408,7 @@ func (w *world) start() {
 }
 
 func (w *world) stop() {
+	w.touch()
 	w.end()
 	<-w.ended
 }
@@ -428,7 +429,19 @@ func (w *world) say(r *room, n int) {
 	}
 }
 
-func (w *world) tell(r *room, e *conversation.Event) { w.out.Moved(e, r.states[e.Seq]) }
+func (w *world) tell(r *room, e *conversation.Event) {
+	w.touch()
+	w.out.Moved(e, r.states[e.Seq])
+}
+
+// touch makes what the test read come before what the outbox does from now on.
+func (w *world) touch() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.remotes {
+		r.set(func(*remote) {})
+	}
+}
 
 func (w *world) change(r *room, typ string, by id.User, list ...string) *conversation.Event {
 	e := w.append(r, typ, by, users(list...))
@@ -438,6 +451,7 @@ func (w *world) change(r *room, typ string, by id.User, list ...string) *convers
 
 // pass lets time pass until everybody waits.
 func (w *world) pass(d time.Duration) {
+	w.touch()
 	time.Sleep(d)
 	synctest.Wait()
 }

@@ -196,3 +196,22 @@ func TestSnapshot_IsTheNewestChangeOfTheState(t *testing.T) {
 		w.remote("b.test").signed(got.Checkpoint)
 	})
 }
+
+func TestRecords_OfALogFromBeforeStateHashesWereKept(t *testing.T) {
+	run(t, func(w *world) {
+		room := w.open("bob@b.test")
+		w.say(room, 600)
+		w.change(room, frame.TypeMemberAdd, alice, "carl@c.test")
+		w.say(room, 3)
+		w.change(room, frame.TypeMemberAdd, alice, "dora@c.test") // 605
+		w.mu.Lock()
+		for i := range room.log[:605] {
+			room.log[i].StateHash = nil
+		}
+		w.mu.Unlock()
+		n := int64(599)
+		w.checkPull("b.test", replica.Entries{ConversationID: room.ref.ID, AfterSeq: &n}, 600, 605, 0)
+		n = 10
+		w.checkPull("b.test", replica.Entries{ConversationID: room.ref.ID, BeforeSeq: &n}, 0, 9, 0)
+	})
+}

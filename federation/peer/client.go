@@ -188,14 +188,10 @@ const maxRetry = 24 * time.Hour
 
 // retryAfter is when the server wants to be asked again, by its problem or else by its header; 0 if it does not say.
 func (a Answer) retryAfter(ms int64) time.Duration {
-	if ms <= 0 {
-		seconds, err := strconv.ParseInt(a.Header.Get("Retry-After"), 10, 32)
-		if err != nil || seconds <= 0 {
-			return 0
-		}
+	if seconds, err := strconv.ParseInt(a.Header.Get("Retry-After"), 10, 32); ms <= 0 && err == nil {
 		ms = 1000 * seconds
 	}
-	return min(time.Duration(min(ms, maxRetry.Milliseconds()))*time.Millisecond, maxRetry)
+	return time.Duration(max(0, min(ms, maxRetry.Milliseconds()))) * time.Millisecond
 }
 
 // Pong is the answer of a ping.

@@ -3,16 +3,19 @@
 package homeserver_test
 
 import (
+	faults "errors"
 	"log/slog"
 	"slices"
 	"testing"
 
 	"parley.chat/core/account"
+	corefollower "parley.chat/core/follower"
 	"parley.chat/internal/testenv"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 	"parley.chat/protocol/rest"
 	"parley.chat/server/homeserver"
+	"parley.chat/store"
 )
 
 func TestAdmin_ActsWhileTheServerRunsAndIsFeltAtOnce(t *testing.T) {
@@ -66,5 +69,20 @@ func TestAdmin_ActsWhileTheServerRunsAndIsFeltAtOnce(t *testing.T) {
 		if _, err := admin.Do(t.Context(), action, "nobody"); err == nil {
 			t.Errorf("%s of nobody is done", action)
 		}
+	}
+}
+
+func TestAdmin_KnowsWhoFollows(t *testing.T) {
+	t.Parallel()
+	srv := testenv.Start(t)
+	admin, err := homeserver.OpenAdmin(t.Context(), srv.Config(), slog.New(slog.DiscardHandler))
+	check(t, err)
+	t.Cleanup(admin.Close)
+	check(t, admin.Followers(t.Context(), func(s corefollower.Summary, _ []corefollower.Row) { t.Errorf("nobody follows, and there is %+v", s) }))
+	if _, err := admin.RetryServer(t.Context(), "b.example"); !faults.Is(err, store.ErrNoFollower) {
+		t.Errorf("a server that follows nothing: %v", err)
+	}
+	if _, err := admin.RetryServer(t.Context(), "B.example!"); err == nil {
+		t.Error("no server name was taken for one")
 	}
 }
