@@ -51,9 +51,3 @@ func (c *cache[K, V]) put(key K, v V, life time.Duration) {
 	}
 	c.kept[key] = kept[V]{v, c.now().Add(life)}
 }
-
-func (c *cache[K, V]) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.kept)
-}
