@@ -20,12 +20,12 @@ type committed struct {
 	h        *Homeserver // for what is made later
 }
 
-// Committed implements timeline.Out.
+// Committed implements timeline.Out. What notes something in the events comes before fanout, which has them in another goroutine.
 func (c committed) Committed(ctx context.Context, events []conversation.Committed) error {
+	c.h.replication.committed(events)
 	err := c.Fanout.Committed(ctx, events)
 	c.channels.Committed(events)
 	c.h.abroad.committed(events)
-	c.h.replication.committed(events)
 	return err
 }
 
