@@ -65,6 +65,7 @@ func explain(out io.Writer, o options, both []*process) {
 	for _, p := range both {
 		fmt.Fprintf(out, "  %s chat --server %s --user %s\n", o.parley, p.URL(), p.User)
 	}
+	fmt.Fprintf(out, "\n  and there:  /dm %s@%s\n", b.User, b.Name)
 	fmt.Fprintf(out, "\nExamine one from the other:\n\n  %s doctor -config %s %s\n", o.parley, shown(a.config()), b.Name)
 	fmt.Fprintf(out, "\nTake one away, and bring it back:\n\n  kill -9 %d\n  %s\n", b.cmd.Process.Pid, again(o, b))
 	fmt.Fprintf(out, "\nCtrl-C stops both.\n\n")

@@ -84,7 +84,7 @@ func (a *app) withUser(ctx context.Context, name string, do func(ctx context.Con
 	if err != nil {
 		return err
 	}
-	return a.aboutUsers(do(ctx, a.open, user), user)
+	return do(ctx, a.open, user)
 }
 
 func (a *app) cmdBan(ctx context.Context, args []string) error {

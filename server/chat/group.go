@@ -17,7 +17,7 @@ func (a *app) cmdGroup(ctx context.Context, args []string) error {
 	}
 	c, err := a.client.CreateGroup(ctx, args[0], members...)
 	if err != nil {
-		return a.aboutUsers(err, members...)
+		return err
 	}
 	return a.enter(ctx, c)
 }
@@ -43,7 +43,7 @@ func (a *app) cmdAdd(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.aboutUsers(a.client.AddMembers(ctx, a.open, users...), users...)
+	return a.client.AddMembers(ctx, a.open, users...)
 }
 
 func (a *app) cmdRemove(ctx context.Context, args []string) error {
@@ -77,5 +77,5 @@ func (a *app) cmdRole(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.aboutUsers(a.client.SetRole(ctx, a.open, user, role), user)
+	return a.client.SetRole(ctx, a.open, user, role)
 }

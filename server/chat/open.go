@@ -36,7 +36,7 @@ func (a *app) cmdDirect(ctx context.Context, args []string) error {
 	}
 	c, err := a.client.CreateDirect(ctx, peer)
 	if err != nil {
-		return a.shut(a.aboutUsers(err, peer))
+		return a.shut(err)
 	}
 	return a.enter(ctx, c)
 }

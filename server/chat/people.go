@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 )
 
@@ -42,19 +41,6 @@ func (m *model) userIDs(typed []string) ([]string, error) {
 		users = append(users, u)
 	}
 	return users, nil
-}
-
-// aboutUsers explains why users are unknown if that is because they are elsewhere.
-func (m *model) aboutUsers(err error, users ...string) error {
-	if !fault.Is(err, fault.UnknownUser) {
-		return err
-	}
-	for _, u := range users {
-		if name, server, _ := strings.Cut(u, "@"); server != m.server() {
-			return fmt.Errorf("no %s here, and other servers, such as %s, cannot be reached yet", name, server)
-		}
-	}
-	return err
 }
 
 func quoted(typed string) string { return `"` + short(clean(typed), 40) + `"` }

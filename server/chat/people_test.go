@@ -34,22 +34,22 @@ func TestPeople_WrongNamesAreToldBeforeTheServerIsAsked(t *testing.T) {
 	}
 }
 
-func TestPeople_UnknownUserElsewhereIsToldAsUnreachable(t *testing.T) {
+func TestPeople_WhatIsAmissWithAUserElsewhereIsTold(t *testing.T) {
 	f := sdktest.New(t)
 	a, p := appOf(t, f, true)
-	f.OnCall = func(w http.ResponseWriter, _ string) bool {
-		sdktest.Refuse(w, fault.New(fault.UnknownUser, "no such user: someone"))
-		return true
-	}
-	elsewhere := "! no bob here, and other servers, such as other.example, cannot be reached yet"
-	for line, want := range map[string]string{
-		"/dm bob@other.example":            elsewhere,
-		"/group g carol bob@other.example": elsewhere,
-		"/dm bob":                          "! no such user: someone",
+	for code, want := range map[fault.Code]string{
+		fault.UnknownUser:       "! no such user: someone",
+		fault.ServerUnreachable: "! the server other.example does not answer",
 	} {
-		a.line(t.Context(), line)
-		if got := strings.Join(p.took(), "|"); got != want {
-			t.Errorf("%q: %q, want %q", line, got, want)
+		f.OnCall = func(w http.ResponseWriter, _ string) bool {
+			sdktest.Refuse(w, fault.New(code, "%s", strings.TrimPrefix(want, "! ")))
+			return true
+		}
+		for _, line := range []string{"/dm bob@other.example", "/group g carol bob@other.example"} {
+			a.line(t.Context(), line)
+			if got := strings.Join(p.took(), "|"); got != want {
+				t.Errorf("%q: %q, want %q", line, got, want)
+			}
 		}
 	}
 }

@@ -205,7 +205,7 @@ func (a *app) cmdBlock(ctx context.Context, args []string) error {
 		return err
 	}
 	if err := a.client.Block(ctx, user); err != nil {
-		return a.aboutUsers(err, user)
+		return err
 	}
 	a.screen.print(a.person(user) + " is blocked")
 	return nil
@@ -217,7 +217,7 @@ func (a *app) cmdUnblock(ctx context.Context, args []string) error {
 		return err
 	}
 	if err := a.client.Unblock(ctx, user); err != nil {
-		return a.aboutUsers(err, user)
+		return err
 	}
 	a.screen.print(a.person(user) + " is no longer blocked")
 	return nil

@@ -136,7 +136,7 @@ func (a *app) cmdOnline(ctx context.Context, args []string) error {
 	}
 	p, err := a.client.PresenceOf(ctx, user)
 	if err != nil {
-		return a.aboutUsers(err, user)
+		return err
 	}
 	a.screen.print(a.person(user) + " is " + state(p, time.Now()))
 	return nil

@@ -55,7 +55,7 @@ func (a *app) cmdProfile(ctx context.Context, args []string) error {
 	}
 	p, err := a.client.Profile(ctx, user)
 	if err != nil {
-		return a.aboutUsers(err, user)
+		return err
 	}
 	a.screen.print(clean(p.UserID))
 	for _, line := range [][2]string{{"name", p.DisplayName}, {"picture", p.AvatarURL}, {"phone", p.PhoneNumber}} {

@@ -156,18 +156,22 @@ func (h *Homeserver) discovery(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, wire.Discovery{
 		ServerName: h.cfg.ServerName,
 		Versions:   []string{"1.0"},
-		Features:   features(),
+		Features:   h.features(),
 		Software:   wire.Software{Name: "parley", Version: Version},
 		Limits:     h.limits(),
 	})
 }
 
 // features are those of spec/features.yaml that are in force.
-func features() []string {
-	return []string{
+func (h *Homeserver) features() []string {
+	out := []string{
 		"accounts.password", "conversations.direct", "conversations.group", "messages.edit", "messages.reactions", "messages.delete",
 		"messages.ephemeral", "messages.mentions", "personal", "sync.socket", "sync.poll", "sync.sse", "search", "channels", "presence",
 	}
+	if h.cfg.Federation.Enabled {
+		out = append(out, "federation")
+	}
+	return out
 }
 
 func (h *Homeserver) serverKeys(w http.ResponseWriter, _ *http.Request) {

@@ -306,7 +306,7 @@ func TestLimits_AUserAsksSoMuchInASecondAndSendsAsManyFrames(t *testing.T) {
 // Discovery lists every feature that is in force, and no other.
 func TestDiscovery_ListsTheFeaturesInForce(t *testing.T) {
 	t.Parallel()
-	srv := testenv.Start(t)
+	srv := testenv.Start(t, testenv.Configure(func(c *config.Config) { c.Federation.Enabled = true }))
 	raw, err := fs.ReadFile(spec.Files(), "features.yaml")
 	if err != nil {
 		t.Fatal(err)
