@@ -50,6 +50,7 @@ func TestHouse_FilesKeepTheirForm(t *testing.T) {
 	}
 	for _, s := range sources {
 		report(t, checkSource(s))
+		report(t, checkOneWay(s))
 	}
 	report(t, checkDocs(sources))
 }

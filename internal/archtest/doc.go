@@ -3,8 +3,9 @@
 // Package archtest keeps the house as docs/architecture.md draws it: a test fails when an import runs upward or
 // sideways, when a file or function grows too long, or when the drawing is not current.
 //
-// It is for: floors and the arrows between folders, forbidden imports, package docs, licence lines and sizes. It is
-// not for: what code does (the tests beside it), or style that a formatter or staticcheck knows.
+// It is for: floors and the arrows between folders, forbidden imports, package docs, licence lines and sizes, and the
+// one way in for entries of other servers. It is not for: what code does (the tests beside it), or style that a
+// formatter or staticcheck knows.
 //
 // Invariants:
 //

@@ -153,3 +153,22 @@ func TestReplaceDrawing_TouchesOnlyWhatIsBetweenTheMarks(t *testing.T) {
 		t.Error("a page without marks was taken")
 	}
 }
+
+func TestOneWay_EntriesOfOthersAreVerifiedFirst(t *testing.T) {
+	const follow, begin = "package x\nfunc f() { t.Follow(1) }", "package x\nvar s = timeline.Snapshot{}"
+	for _, c := range []struct {
+		path, text string
+		found      int
+	}{
+		{"federation/submit/x.go", follow, 1},
+		{"server/homeserver/x.go", begin, 1},
+		{"server/homeserver/x.go", "package x\nvar s = replica.Snapshot{}\nfunc f(s timeline.Snapshot) { t.Append(s) }", 0},
+		{"federation/replica/x.go", follow, 0},
+		{"core/timeline/x.go", begin, 0},
+		{"federation/submit/x_test.go", begin, 0},
+	} {
+		if found := checkOneWay(source{c.path, c.text}); len(found) != c.found {
+			t.Errorf("%s %q: %v", c.path, c.text, found)
+		}
+	}
+}
