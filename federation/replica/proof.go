@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
@@ -231,9 +230,13 @@ func (r *Replicas) ours(ctx context.Context, v timeline.View, cp wire.Checkpoint
 
 // entryOf is the entry as the hub hashed it; false if it cannot be told.
 func entryOf(f timeline.Foreign) (event.Entry, bool) {
-	e, err := conversation.EntryOf(f.Event, f.Prev, f.Term, nil)
+	sub, err := f.Submission().Hash(nil)
 	if err != nil {
-		return e, false
+		return event.Entry{}, false
+	}
+	e := event.Entry{
+		ConversationID: f.ConversationID, Count: f.Count, HubTime: f.HubTime, MessageID: f.MessageID, Prev: f.Prev, Seq: f.Seq,
+		StateHash: f.StateHash, SubmissionHash: sub, Term: f.Term,
 	}
 	hash, err := e.Hash(nil)
 	return e, err == nil && hash == f.Hash

@@ -40,7 +40,7 @@ func (m *Mem) Records(_ context.Context, n id.Shard, conv, from, to int64, limit
 		if total += len(e.Content) + RecordBytes; len(out) == limit || len(out) > 0 && total > bytes {
 			break
 		}
-		out = append(out, timeline.Foreign{Event: &e, Prev: before, Term: o.Term, KeyID: o.KeyID, Signature: o.Signature})
+		out = append(out, timeline.Foreign{Event: &e, Prev: before, Term: o.Term, KeyID: o.KeyID, Signature: o.Signature, StateHash: o.StateHash})
 	}
 	return out, nil
 }
