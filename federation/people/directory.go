@@ -118,6 +118,14 @@ func (d *Directory) Heard(s id.Server) {
 	}
 }
 
+// isLeftAlone tells whether a server is not asked for now.
+func (d *Directory) isLeftAlone(s id.Server) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	st := d.servers[s]
+	return st != nil && d.Now().Before(st.until)
+}
+
 // question is what is asked of another server, and for whom.
 type question struct {
 	asker id.User // who made us ask; empty: nobody did, the server is known by its members

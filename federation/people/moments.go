@@ -48,6 +48,7 @@ const (
 	gatherTime    = 300 * time.Millisecond // what moves within it goes out together
 	againTime     = 2 * time.Second        // until a server that did not answer is looked at again
 	maxMoved      = 10_000                 // pointers that wait for one server
+	maxWaiting    = 100_000                // pointers that wait for all of them; others are told when they move again
 	maxTo         = 1024                   // servers for which something waits
 	maxAhead      = 256                    // members of one server who are further than the log is here
 	aheadLife     = 10 * time.Minute       // until they are forgotten
@@ -65,9 +66,11 @@ type Moments struct {
 	mu    sync.Mutex
 	fresh map[moved]bool // pointers of users of this server that moved, not sorted by server yet
 	to    map[id.Server]*pack
-	ahead map[id.Server]map[moved]ahead // of users of other servers
-	grew  map[id.Conversation]struct{}
-	came  map[newcomer]struct{}
+	// waiting is how many pointers are in to.
+	waiting int
+	ahead   map[id.Server]map[moved]ahead // of users of other servers
+	grew    map[id.Conversation]struct{}
+	came    map[newcomer]struct{}
 }
 
 // ahead is a receipt that waits for its entries.
@@ -252,12 +255,26 @@ func (m *Moments) sort(ctx context.Context) {
 		}
 		m.mu.Lock()
 		for _, s := range list {
-			if p := m.pack(s); p != nil && len(p.moved) < maxMoved {
-				p.moved[one] = p.moved[one] || delivered
-			}
+			m.put(s, one, delivered)
 		}
 		m.mu.Unlock()
 	}
+}
+
+// put notes a pointer for a server, if there is room; the caller holds mu.
+func (m *Moments) put(s id.Server, one moved, delivered bool) {
+	p := m.pack(s)
+	if p == nil {
+		return
+	}
+	have, again := p.moved[one]
+	if !again {
+		if len(p.moved) >= maxMoved || m.waiting >= maxWaiting {
+			return
+		}
+		m.waiting++
+	}
+	p.moved[one] = have || delivered
 }
 
 // welcome gives servers that got a conversation the pointers of all our members in it.
@@ -274,9 +291,7 @@ func (m *Moments) welcome(ctx context.Context) {
 		}
 		m.mu.Lock()
 		for _, r := range list {
-			if p := m.pack(n.server); p != nil && len(p.moved) < maxMoved {
-				p.moved[moved{n.conv, r.UserID}] = true
-			}
+			m.put(n.server, moved{n.conv, r.UserID}, true)
 		}
 		m.mu.Unlock()
 	}
@@ -296,12 +311,17 @@ func (m *Moments) send(ctx context.Context, sending *sync.WaitGroup) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for s, p := range m.to {
-		if p.sending {
+		if p.sending || m.Directory.isLeftAlone(s) {
 			clear(p.typing)
+		}
+		if p.sending {
 			continue
 		}
 		if len(p.typing) == 0 && len(p.moved) == 0 {
 			delete(m.to, s)
+			continue
+		}
+		if m.Directory.isLeftAlone(s) {
 			continue
 		}
 		p.sending = true
@@ -321,7 +341,7 @@ func (m *Moments) deliver(ctx context.Context, to id.Server, p *pack) {
 	p.sending = false
 	if err != nil {
 		for one, delivered := range taken {
-			p.moved[one] = p.moved[one] || delivered
+			m.put(to, one, delivered)
 		}
 		m.Log.Debug("what is of the moment was not told", slog.String("server", string(to)), slog.Any("error", err))
 		return
@@ -351,6 +371,7 @@ func (m *Moments) take(ctx context.Context, p *pack) (tx replica.Transaction, ta
 		}
 		by[one.conv][one.user], taken[one] = delivered, delivered
 		delete(p.moved, one)
+		m.waiting--
 	}
 	m.mu.Unlock()
 	for c, users := range by {

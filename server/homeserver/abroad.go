@@ -3,6 +3,7 @@
 package homeserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -32,6 +33,9 @@ type abroad struct {
 	sights    *seenBy
 }
 
+// namesPerMinute is what a user of another server may look up in a minute where own users have no limit.
+const namesPerMinute = 600
+
 // presencePerMinute is how many states another server may ask for in a minute.
 const presencePerMinute = 6000
 
@@ -49,7 +53,7 @@ func (h *Homeserver) openAbroad() {
 	o := &abroad{directory: d, sights: &seenBy{now: h.now, rules: sights{h}, known: map[id.User]map[id.User]sightUntil{}}}
 	o.answers = people.NewAnswers(people.AnswerOptions{
 		Self: self, Local: locals{h}, Heard: d.Heard, Now: h.now,
-		Rates: people.Rates{Names: h.cfg.Limits.LookupsPerMinute, Presence: presencePerMinute},
+		Rates: people.Rates{Names: cmp.Or(h.cfg.Limits.LookupsPerMinute, namesPerMinute), Presence: presencePerMinute},
 	})
 	o.moments = people.NewMoments(people.MomentOptions{Directory: d, Timeline: logs{h}, Readers: logs{h}, Hearers: logs{h}, Log: h.part("moments")})
 	h.abroad = o
