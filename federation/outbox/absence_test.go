@@ -25,7 +25,7 @@ func heap() int64 {
 // number of messages, and afterwards it has all of them, in order, each once.
 func TestAbsence_AWeekCostsOneRowForEachConversation(t *testing.T) {
 	conversations, messages := 1000, 100
-	if testing.Short() {
+	if raceDetector || testing.Short() {
 		conversations = 100
 	}
 	run(t, func(w *world) {

@@ -109,7 +109,7 @@ func (o *Outbox) compose(ctx context.Context, t *transaction, refs []follower.Re
 func (o *Outbox) item(ctx context.Context, t *transaction, ref follower.Ref) (fits bool, err error) {
 	v, err := o.Timeline.View(ctx, ref.ID)
 	if err != nil {
-		return true, skipUnknown(err)
+		return true, o.passOver(ref, err)
 	}
 	rows, err := o.rows(ctx, v, t.server)
 	if err != nil || len(rows) == 0 || rows[0].Parked != "" {
@@ -146,9 +146,10 @@ func (o *Outbox) item(ctx context.Context, t *transaction, ref follower.Ref) (fi
 	return t.add(out, s)
 }
 
-// skipUnknown is nil for a conversation that is not known; there is nothing to send of it.
-func skipUnknown(err error) error {
-	if fault.Is(err, fault.UnknownConversation) {
+// passOver is nil if there is nothing to send of a conversation that cannot be read: it does not exist, or another node has its
+// shard now, which sends of it.
+func (o *Outbox) passOver(ref follower.Ref, err error) error {
+	if _, lost := o.Timeline.Epoch(ref.Shard); lost != nil || fault.Is(err, fault.UnknownConversation) {
 		return nil
 	}
 	return err

@@ -172,6 +172,9 @@ func (h *hub) View(_ context.Context, c id.Conversation) (timeline.View, error) 
 	if r == nil {
 		return timeline.View{}, fault.New(fault.UnknownConversation, "no")
 	}
+	if h.epochs[r.ref.Shard] == 0 {
+		return timeline.View{}, fault.New(fault.Unavailable, "another node has it")
+	}
 	return r.view(), nil
 }
 

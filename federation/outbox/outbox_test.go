@@ -5,6 +5,7 @@ package outbox_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"parley.chat/federation/peer"
 	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
+	"parley.chat/protocol/replica"
 )
 
 func TestPush_AFollowerGetsEveryEntryInOrder(t *testing.T) {
@@ -410,6 +412,41 @@ func TestAnswer_AFollowerThatTakesNothingIsNotAskedWithoutEnd(t *testing.T) {
 	})
 }
 
+// A server that answers anything at all costs a bounded number of transactions, and others have theirs meanwhile.
+func TestAnswer_WhateverAServerSaysItIsNotAskedWithoutEnd(t *testing.T) {
+	for seed := range uint64(20) {
+		run(t, func(w *world) {
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			b, c := w.remote("b.test"), w.remote("c.test")
+			codes := []string{"", "", "", "entries_missing", "unknown_replica", "unavailable", "no_member_here", "\x00", strings.Repeat("x", 5000)}
+			b.lies = func(t replica.Transaction) (out replica.Taken) {
+				for _, it := range t.Items {
+					out.Results = append(out.Results, replica.Result{ConversationID: it.ConversationID, Seq: rnd.Int64N(50) - 5, Code: codes[rnd.IntN(len(codes))]})
+				}
+				if rnd.IntN(10) == 0 {
+					out.Results = append(out.Results, out.Results...)
+				}
+				return out
+			}
+			var rooms []*room
+			for range 5 {
+				rooms = append(rooms, w.open("bob@b.test", "carl@c.test"))
+				w.say(rooms[len(rooms)-1], 40)
+			}
+			w.pass(time.Hour)
+			if b.asked > 1500 {
+				t.Errorf("seed %d: asked %d times in an hour", seed, b.asked)
+			}
+			for _, r := range rooms {
+				w.wantAt(c, r, 40)
+				if row, ok := w.row(r, "b.test"); !ok || row.Acked > 40 || row.Acked < -1 || len(row.Parked) > 64 {
+					t.Errorf("seed %d: %+v", seed, row)
+				}
+			}
+		})
+	}
+}
+
 func TestRestart_ALostPositionCostsAQuestionAndNoEntry(t *testing.T) {
 	run(t, func(w *world) {
 		b := w.remote("b.test")
@@ -471,6 +508,25 @@ func TestShards_WhatAnotherNodeOwnsIsItsToSend(t *testing.T) {
 		w.mu.Unlock()
 		w.pass(3 * time.Second)
 		w.wantAt(b, room, 1)
+	})
+}
+
+func TestShards_OneThatIsLostDoesNotHoldUpTheOthers(t *testing.T) {
+	run(t, func(w *world) {
+		b := w.remote("b.test")
+		lost, kept := w.open("bob@b.test"), w.open("bob@b.test")
+		for kept.ref.Shard == lost.ref.Shard {
+			kept = w.open("bob@b.test")
+		}
+		w.mu.Lock()
+		w.epochs[lost.ref.Shard] = 0
+		w.mu.Unlock()
+		w.say(lost, 1) // Committed just before.
+		w.say(kept, 1)
+		w.wantAt(b, kept, 1)
+		if b.at(lost) != -1 {
+			t.Errorf("the other is at %d", b.at(lost))
+		}
 	})
 }
 

@@ -45,6 +45,7 @@ type remote struct {
 	when     []time.Time
 	bodies   [][]byte // the first few
 	seqOfLie int64
+	lies     func(replica.Transaction) replica.Taken // instead of an honest answer
 }
 
 // copied is a replica.
@@ -100,6 +101,9 @@ func (r *remote) take(ctx context.Context, body []byte) (replica.Taken, error) {
 		r.complain("%v", err)
 		r.mu.Unlock()
 		return replica.Taken{}, err
+	}
+	if r.lies != nil {
+		return r.lies(t), nil
 	}
 	return r.takeAll(t, len(body))
 }
