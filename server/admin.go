@@ -30,6 +30,7 @@ const adminUsage = `parley admin does what an operator does, while the server ru
   parley admin [-config FILE] user reset-password NAME [-stdin]
                                                       set a new password, made up or read, and log every device out
   parley admin [-config FILE] report list [-all]      reports, the open ones without -all
+  parley admin [-config FILE] transcript CONVERSATION write a conversation as parley verify reads it
   parley admin [-config FILE] federation              servers that follow conversations here: how far, what they refuse
   parley admin [-config FILE] federation retry SERVER try it now, with what it refused
 
@@ -39,6 +40,9 @@ NAME is a username or a full user id.
 // admin runs one command of the operator.
 func admin(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
 	configured, words := splitConfig(args)
+	if len(words) == 2 && words[0] == "transcript" {
+		return transcript(ctx, configured, words[1], out)
+	}
 	do, ok := adminCommand(words, in, out)
 	if !ok {
 		fmt.Fprint(out, adminUsage)

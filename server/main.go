@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command parley is the homeserver and its tools: serve, migrate, ready, admin, keys, doctor, test-ca, chat, version.
+// Command parley is the homeserver and its tools: serve, migrate, ready, admin, keys, doctor, verify, test-ca, chat, version.
 package main
 
 import (
@@ -28,6 +28,7 @@ const usage = `parley is a federated chat homeserver.
   parley admin   [-config FILE]   moderators, accounts, reports; see parley admin help
   parley keys    list|rotate|revoke   the keys this homeserver signs with; parley keys help
   parley doctor  [-config FILE] [SERVER]   what keeps this or another server from federating, and how to mend it
+  parley verify  FILE [KEYS...]   check an exported conversation, or a proof against a hub; parley verify help
   parley test-ca [-dir DIR] NAME...   a private authority and certificates, for test deployments only
   parley chat    [--help]         a terminal client
   parley version                  print the version
@@ -59,6 +60,8 @@ func run(ctx context.Context, args []string) int {
 		return report(keys(ctx, args[1:], os.Stdout))
 	case "doctor":
 		return examine(ctx, args[1:], os.Stdout)
+	case "verify":
+		return report(verifyFile(args[1:], os.Stdout))
 	case "test-ca":
 		return report(testCA(args[1:], os.Stdout))
 	case "chat":

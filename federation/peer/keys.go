@@ -241,6 +241,12 @@ func (c *Client) Keys(ctx context.Context, server id.Server) (key.Document, erro
 	return doc, err
 }
 
+// KeyDocument fetches the keys of a server as it publishes them, checked as Keys does.
+func (c *Client) KeyDocument(ctx context.Context, server id.Server) ([]byte, error) {
+	_, raw, err := c.keys(ctx, server)
+	return raw, err
+}
+
 func (c *Client) keys(ctx context.Context, server id.Server) (key.Document, []byte, error) {
 	a, err := c.Do(ctx, Request{To: server, Method: http.MethodGet, Path: KeysPath, MaxAnswer: keysSize, IsUnsigned: true})
 	if err != nil {

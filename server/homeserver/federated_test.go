@@ -3,7 +3,9 @@
 package homeserver_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +14,10 @@ import (
 	"parley.chat/internal/testenv"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
+	"parley.chat/protocol/id"
 	"parley.chat/protocol/rest"
+	"parley.chat/server/homeserver"
+	"parley.chat/server/verify"
 )
 
 // federated are two servers that reach each other, with a user on each.
@@ -232,4 +237,38 @@ func TestFederated_ReceiptsCross(t *testing.T) {
 	f.a.Until("alice sees it read", func() bool {
 		return find(t, f.alice, conv, ack.MessageID).Status == "read"
 	})
+}
+
+// What was said across two servers is exported from either, and holds.
+func TestFederated_TranscriptsHold(t *testing.T) {
+	t.Parallel()
+	f := federate(t)
+	conv := f.alice.Direct(f.bob)
+	gone := f.alice.Post(conv, "soon gone")
+	sees(t, f.b, f.bob, conv, "soon gone")
+	f.bob.Post(conv, "hello alice")
+	f.alice.Do("DELETE", on(conv, gone.MessageID), nil, nil)
+	sees(t, f.b, f.bob, conv, "", "hello alice")
+	equalLogs(t, f, conv)
+	hosts := fmt.Sprintf("a.test=%s:%d,b.test=%s:%d", f.net.Host("a.test"), f.net.Port, f.net.Host("b.test"), f.net.Port)
+	for _, s := range []*testenv.Server{f.a, f.b} {
+		cfg := s.Config()
+		cfg.Federation.Hosts = hosts
+		var got verify.Report
+		s.Until("the transcript reaches the head", func() bool {
+			var file bytes.Buffer
+			if err := homeserver.Transcript(t.Context(), cfg, id.Conversation(conv), &file, slog.New(slog.DiscardHandler)); err != nil {
+				t.Log(err)
+				return false
+			}
+			var err error
+			if got, err = verify.Transcript(&file); err != nil {
+				t.Fatal(err)
+			}
+			return got.Last == 3
+		})
+		if got.Hub != "a.test" || got.Messages != 2 || got.Signed != 1 || got.Erased != 1 {
+			t.Errorf("%+v", got)
+		}
+	}
 }

@@ -19,6 +19,22 @@ import (
 // OpenKeys opens the keys for a tool, beside a running server or without one; done lets everything go. With the private
 // PostgreSQL it looks into the running one, or runs it meanwhile.
 func OpenKeys(ctx context.Context, cfg config.Config, log *slog.Logger) (ring *keyring.Ring, done func(), err error) {
+	t, done, err := openTool(ctx, cfg, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t.ring, done, nil
+}
+
+// tool is what a command works with that signs, or reads what is signed.
+type tool struct {
+	name  id.Server
+	store *store.Store
+	ring  *keyring.Ring
+}
+
+// openTool opens it as OpenKeys does.
+func openTool(ctx context.Context, cfg config.Config, log *slog.Logger) (*tool, func(), error) {
 	i, err := openIdentity(cfg.DataDir, cfg.Node.ID, id.Server(cfg.ServerName))
 	if errors.Is(err, errRunning) {
 		return openBeside(ctx, cfg, log)
@@ -32,22 +48,23 @@ func OpenKeys(ctx context.Context, cfg config.Config, log *slog.Logger) (ring *k
 		_ = i.lock.Close()
 		return nil, nil, err
 	}
-	done = func() {
+	done := func() {
 		st.Close()
 		if cluster != nil {
 			_ = cluster.Close()
 		}
 		_ = i.lock.Close()
 	}
-	if ring, err = openRing(ctx, cfg, i, st, log); err != nil {
+	ring, err := openRing(ctx, cfg, i, st, log)
+	if err != nil {
 		done()
 		return nil, nil, err
 	}
-	return ring, done, nil
+	return &tool{i.name, st, ring}, done, nil
 }
 
-// openBeside opens the keys of a server that runs.
-func openBeside(ctx context.Context, cfg config.Config, log *slog.Logger) (*keyring.Ring, func(), error) {
+// openBeside opens it beside a server that runs.
+func openBeside(ctx context.Context, cfg config.Config, log *slog.Logger) (*tool, func(), error) {
 	list := databases(cfg)
 	if len(list) == 0 {
 		dsn, err := privatepg.Running(filepath.Join(cfg.DataDir, "postgres"))
@@ -72,7 +89,7 @@ func openBeside(ctx context.Context, cfg config.Config, log *slog.Logger) (*keyr
 		st.Close()
 		return nil, nil, fmt.Errorf("beside the running server: %w", err)
 	}
-	return ring, st.Close, nil
+	return &tool{i.name, st, ring}, st.Close, nil
 }
 
 func openRing(ctx context.Context, cfg config.Config, i *identity, st *store.Store, log *slog.Logger) (*keyring.Ring, error) {
