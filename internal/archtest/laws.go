@@ -69,6 +69,7 @@ func sideways() map[string]string {
 		"federation/outbox -> federation/peer":     "what another server answers decides when it is tried again",
 		"server -> server/keyring":                 "the keys command changes the keys",
 		"server -> server/doctor":                  "main has the doctor command",
+		"server -> server/verify":                  "main has the verify command",
 		"server -> server/testca":                  "main has the test-ca command",
 		"server/homeserver -> server/keyring":      "the server signs with its keys",
 		"protocol/rest -> protocol/id":             "bodies name users, devices and conversations",
