@@ -21,8 +21,9 @@ import (
 
 const (
 	sendTime   = 30 * time.Second // for one request
-	sendBytes  = 640 << 10        // of contents, so that the body stays below its limit
-	lookEvery  = time.Minute
+	sendBytes  = 448 << 10        // of contents, which may double as strings: the body stays below its limit
+	lookEvery  = 10 * time.Minute
+	sweepEvery = time.Hour
 	followTime = 30 * time.Second // for an entry that was promised to come
 	failedLife = 24 * time.Hour   // of a refusal that nobody asked for
 	nearLimit  = time.Minute      // a limit that ends so soon is waited for
@@ -283,10 +284,17 @@ func (w *Writer) here(ctx context.Context, v timeline.View, rows []submission.Ro
 
 // look finds submissions that wait, those from before a restart first, and forgets old refusals.
 func (w *Writer) look(ctx context.Context) {
+	pause := time.Second
+	var swept time.Time
 	for {
-		pause := lookEvery
-		if err := w.lookOnce(ctx); err != nil {
-			pause = time.Second
+		sweep := w.o.Now().Sub(swept) >= sweepEvery
+		if err := w.lookOnce(ctx, sweep); err != nil {
+			pause = min(2*pause, lookEvery) // Conversations of other nodes are theirs to look after.
+		} else {
+			pause = lookEvery
+			if sweep {
+				swept = w.o.Now()
+			}
 		}
 		select {
 		case <-time.After(pause):
@@ -296,7 +304,7 @@ func (w *Writer) look(ctx context.Context) {
 	}
 }
 
-func (w *Writer) lookOnce(ctx context.Context) (failed error) {
+func (w *Writer) lookOnce(ctx context.Context, sweep bool) (failed error) {
 	for n := range w.o.Store.Shards() {
 		list, err := w.o.Store.WaitingSubmissions(ctx, id.Shard(n))
 		if err != nil {
@@ -312,6 +320,9 @@ func (w *Writer) lookOnce(ctx context.Context) (failed error) {
 				continue
 			}
 			w.couriers.want(one.ConversationID, v.State.Hub())
+		}
+		if !sweep {
+			continue
 		}
 		if err := w.o.Store.SweepSubmissions(ctx, id.Shard(n), w.o.Now().Add(-failedLife).UnixMilli()); err != nil {
 			return err
