@@ -66,7 +66,7 @@ func parse(args []string, out io.Writer) (*order, error) {
 		return nil, err
 	}
 	f.Visit(func(g *flag.Flag) {
-		if g.Name != "run" && g.Name != "report" && g.Name != "registration-token" {
+		if g.Name != "run" && g.Name != "report" && g.Name != "registration-token" && !strings.HasPrefix(g.Name, "mock") {
 			o.flags = append(o.flags, "--"+g.Name+"="+g.Value.String())
 		}
 	})

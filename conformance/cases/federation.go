@@ -29,6 +29,7 @@ func federationCases() []*suite.Case {
 	signingCases(a)
 	askingCases(a)
 	findingCases(a)
+	hubCases(a)
 	return a.list
 }
 

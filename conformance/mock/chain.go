@@ -282,6 +282,7 @@ func readState(text string) (*State, error) {
 		var out Member
 		out.User, _ = m["userId"].(string)
 		out.Role, _ = m["role"].(string)
+		out.Membership, _ = m["membership"].(string)
 		out.JoinedSeq, _ = m["joinedSeq"].(int64)
 		out.LeftSeq, _ = m["leftSeq"].(int64)
 		s.Members = append(s.Members, out)

@@ -64,6 +64,9 @@ type ringKey struct {
 	isOld       bool
 }
 
+// First returns the id of the first key.
+func (r Ring) First() string { return r.list[0].id }
+
 // Life returns the public key that the id names if its life holds the time in Unix milliseconds.
 func (r Ring) Life(id string, at int64) ([]byte, error) {
 	for _, k := range r.list {

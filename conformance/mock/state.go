@@ -16,6 +16,7 @@ type State struct {
 // Member is one, present or past.
 type Member struct {
 	User, Role         string
+	Membership         string // joined, left or removed
 	JoinedSeq, LeftSeq int64
 }
 
@@ -33,19 +34,19 @@ func (s *State) Fold(r Record) bool {
 			if s.Type != "direct" && slices.Contains(creators, user) {
 				role = "owner"
 			}
-			s.set(Member{User: user, Role: role, JoinedSeq: seq, LeftSeq: -1})
+			s.set(Member{User: user, Role: role, Membership: "joined", JoinedSeq: seq, LeftSeq: -1})
 		}
 	case "member_add":
 		for _, user := range texts(content["userIds"]) {
-			s.set(Member{User: user, Role: "member", JoinedSeq: seq, LeftSeq: -1})
+			s.set(Member{User: user, Role: "member", Membership: "joined", JoinedSeq: seq, LeftSeq: -1})
 		}
 	case "member_remove":
 		for _, user := range texts(content["userIds"]) {
-			s.part(user, seq)
+			s.part(user, "removed", seq)
 		}
 	case "member_leave":
 		sender, _ := r.Submission["sender"].(string)
-		s.part(sender, seq)
+		s.part(sender, "left", seq)
 	case "rename":
 		s.Name, _ = content["name"].(string)
 	default:
@@ -63,23 +64,46 @@ func (s *State) set(m Member) {
 	s.Members = slices.Insert(s.Members, i, m)
 }
 
-func (s *State) part(user string, seq int64) {
+// part ends a membership; a group that has no owner left then makes one.
+func (s *State) part(user, how string, seq int64) {
 	for i := range s.Members {
 		if s.Members[i].User == user {
-			s.Members[i].LeftSeq, s.Members[i].Role = seq, "member"
+			s.Members[i].LeftSeq, s.Members[i].Membership, s.Members[i].Role = seq, how, "member"
 		}
 	}
+	if s.Type != "group" {
+		return
+	}
+	next := -1
+	for i, m := range s.Members {
+		if m.Membership != "joined" {
+			continue
+		}
+		if m.Role == "owner" {
+			return
+		}
+		if next < 0 || before(m, s.Members[next]) {
+			next = i
+		}
+	}
+	if next >= 0 {
+		s.Members[next].Role = "owner"
+	}
+}
+
+// before orders who becomes owner: an admin before a member, then who joined first.
+func before(a, b Member) bool {
+	if a.Role != b.Role {
+		return a.Role == "admin"
+	}
+	return a.JoinedSeq < b.JoinedSeq
 }
 
 // Text is what the hash of the state is of.
 func (s *State) Text() string {
 	members := []any{}
 	for _, m := range s.Members {
-		membership := "joined"
-		if m.LeftSeq >= 0 {
-			membership = "left"
-		}
-		members = append(members, Object{"joinedSeq": m.JoinedSeq, "leftSeq": m.LeftSeq, "membership": membership, "role": m.Role, "userId": m.User})
+		members = append(members, Object{"joinedSeq": m.JoinedSeq, "leftSeq": m.LeftSeq, "membership": m.Membership, "role": m.Role, "userId": m.User})
 	}
 	return Encode(Object{"conversationId": s.ID, "members": members, "name": s.Name, "type": s.Type, "v": int64(1)})
 }
