@@ -418,9 +418,9 @@ func hubErased(t *suite.T, a *actor) {
 
 func hubParts(t *suite.T, a, b *actor) {
 	f := farDirect(t, a)
-	bad, good := f.says("bad"), mock.Object{}
+	bad := f.says("bad")
 	g := &far{p: f.p, bob: f.bob, log: mock.NewLog(mock.DirectCreate(f.bob, b.id), f.bob)}
-	good = mock.Object{"conversationId": g.log.ID, "snapshot": g.log.Snapshot(f.p.Key)}
+	good := mock.Object{"conversationId": g.log.ID, "snapshot": g.log.Snapshot(f.p.Key)}
 	spoilt := bad.Clone()
 	spoilt.Entry["count"] = int64(7)
 	list := f.p.push(

@@ -3,7 +3,6 @@
 package cases
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -232,11 +231,4 @@ func (f *far) shows(a *actor) {
 		f.t.Expect(e.At("messageId").Text() == r.Entry["messageId"] && e.At("senderId").Text() == r.Submission["sender"],
 			"event %d is %v of %v, in the log it is %v of %v", i, e.At("messageId"), e.At("senderId"), r.Entry["messageId"], r.Submission["sender"])
 	}
-}
-
-// rawItems returns the items of a transaction with their bytes.
-func rawItems(v *mock.Visit) (items []map[string]json.RawMessage) {
-	var body struct{ Items []map[string]json.RawMessage }
-	_ = json.Unmarshal(v.Request.Body, &body)
-	return body.Items
 }
