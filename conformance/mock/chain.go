@@ -80,8 +80,8 @@ func (r Record) check() error {
 	return nil
 }
 
-// Follow takes the record as the next one, or tells what is wrong with it.
-func (f *Follower) Follow(r Record) error {
+// Next takes the record as the next one, or tells what is wrong with it.
+func (f *Follower) Next(r Record) error {
 	if err := r.check(); err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (f *Follower) Range(raw []byte) error {
 			}
 			continue
 		}
-		if err := f.Follow(r); err != nil {
+		if err := f.Next(r); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ type logVectors struct {
 	}
 }
 
-func TestFollow_TakesTheChainsThatTheVectorsTake(t *testing.T) {
+func TestNext_TakesTheChainsThatTheVectorsTake(t *testing.T) {
 	for _, c := range vectors[logVectors](t, "log/chain.json").Tests {
 		err := func() error {
 			f := &mock.Follower{}
@@ -41,7 +41,7 @@ func TestFollow_TakesTheChainsThatTheVectorsTake(t *testing.T) {
 				if sum := mock.Hash("entry", mock.Encode(entry)); hex.EncodeToString(sum[:]) != l.Hash {
 					return errHash
 				}
-				if err := f.Follow(r); err != nil {
+				if err := f.Next(r); err != nil {
 					return err
 				}
 			}
