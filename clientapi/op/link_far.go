@@ -77,6 +77,9 @@ func (b bearer) hub() id.Server {
 
 // joinElsewhere has another server decide. That the caller asked is noted first: who is let in then wants it.
 func (o *Conversations) joinElsewhere(ctx context.Context, c Caller, b bearer, hub id.Server, cmd timeline.Command) error {
+	if m, _ := b.view.State.Member(c.User); m.Membership == conversation.Joined {
+		return fault.New(fault.AlreadyMember, "you are a member already")
+	}
 	if o.Joiner == nil {
 		return fault.New(fault.HubUnavailable, "the server %s, which orders the conversation, is not asked", hub)
 	}

@@ -11,23 +11,15 @@ import (
 	"parley.chat/protocol/rest"
 )
 
-// Sizes of what a preview shows.
-const (
-	maxPreviewText = 2048
-	maxPreviewName = 256
-	mostMembers    = 1 << 20
-)
-
 // Preview asks the hub what the bearer of an invite link may see. Faults: those of a preview on this server, server_unreachable,
 // server_refused, rate_limited. spec: FED-LINK-1
 func (d *Directory) Preview(ctx context.Context, hub id.Server, in replica.AskLink) (rest.LinkPreview, error) {
-	var out rest.LinkPreview
+	var out replica.Preview
 	if err := d.ask(ctx, question{in.UserID, hub, replica.LinksPath}, in, &out); err != nil {
 		return rest.LinkPreview{}, err
 	}
-	if out.ConversationID != string(in.ConversationID) || len(out.Name) > maxPreviewName || len(out.Description) > maxPreviewText ||
-		len(out.AvatarURL) > maxPreviewText || out.MemberCount < 0 || out.MemberCount > mostMembers {
-		return rest.LinkPreview{}, unreachable(hub, firstPause).Because(errors.New("the preview is of another conversation, or too long"))
+	if out.ConversationID != string(in.ConversationID) {
+		return rest.LinkPreview{}, unreachable(hub, firstPause).Because(errors.New("the preview is of another conversation"))
 	}
-	return out, nil
+	return out.LinkPreview, nil
 }

@@ -61,6 +61,7 @@ func sideways() map[string]string {
 		"protocol/replica -> protocol/canonical":   "records hold signed objects in their canonical form",
 		"protocol/replica -> protocol/event":       "records hold submissions and entries",
 		"protocol/replica -> protocol/id":          "records name conversations and users",
+		"protocol/replica -> protocol/text":        "what another server says of its users is shown only if it can be",
 		"protocol/replica -> protocol/fault":       "what is no record is a fault of the catalogue",
 		"protocol/replica -> protocol/frame":       "typing crosses servers as clients see it",
 		"protocol/replica -> protocol/rest":        "a checkpoint looks the same to servers and to clients",

@@ -5,14 +5,14 @@ package replica
 import (
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
+	"parley.chat/protocol/rest"
+	"parley.chat/protocol/text"
 )
 
 // PresencePath is the path of the operation that asks who is online; it is a POST as the others.
@@ -138,22 +138,18 @@ func (u *User) UnmarshalJSON(raw []byte) error {
 	if _, err := readUser("userId", string(out.UserID)); err != nil {
 		return err
 	}
-	if len(out.DisplayName) > maxDisplayName || !utf8.ValidString(out.DisplayName) || strings.ContainsFunc(out.DisplayName, unicode.IsControl) {
+	if !text.IsName(out.DisplayName, maxDisplayName) {
 		out.DisplayName = ""
 	}
-	if !isWebURL(out.AvatarURL) {
+	if !isWeb(out.AvatarURL) {
 		out.AvatarURL = ""
 	}
 	*u = User(out)
 	return nil
 }
 
-// isWebURL accepts what clients load: a path would be one on the reader's own server.
-func isWebURL(s string) bool {
-	odd := func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' || unicode.IsControl(r) }
-	web := strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
-	return web && len(s) <= maxAvatarURL && utf8.ValidString(s) && !strings.ContainsFunc(s, odd)
-}
+// isWeb accepts what clients load: a path would be one on the reader's own server.
+func isWeb(s string) bool { return text.IsURL(s, maxAvatarURL) && !strings.HasPrefix(s, "/") }
 
 // AskPresence asks a server who of its users is online, for several of the asking server's users at once.
 type AskPresence struct {
@@ -256,6 +252,37 @@ func (a *AskLink) UnmarshalJSON(raw []byte) error {
 		return fault.Invalid("secret", "linkId and secret must be those of a token")
 	}
 	*a = AskLink(out)
+	return nil
+}
+
+// Preview is the answer: what clients get.
+type Preview struct{ rest.LinkPreview }
+
+// Sizes of what a preview shows, in bytes.
+const (
+	maxPreviewName = 255
+	maxPreviewText = 2048
+)
+
+// UnmarshalJSON reads what another server shows. What no client could show is left out.
+func (p *Preview) UnmarshalJSON(raw []byte) error {
+	var out rest.LinkPreview
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return wrong("preview", err)
+	}
+	if _, err := id.ParseConversation(out.ConversationID); err != nil || out.MemberCount < 0 || out.MemberCount > event.MaxMembers {
+		return fault.Invalid("conversationId", "is no conversation id, or there are too many members")
+	}
+	if !text.IsName(out.Name, maxPreviewName) {
+		out.Name = ""
+	}
+	if !text.IsLines(out.Description, maxPreviewText) {
+		out.Description = ""
+	}
+	if !isWeb(out.AvatarURL) {
+		out.AvatarURL = ""
+	}
+	p.LinkPreview = out
 	return nil
 }
 

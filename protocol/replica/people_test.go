@@ -14,6 +14,7 @@ import (
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/id"
 	"parley.chat/protocol/replica"
+	"parley.chat/protocol/rest"
 )
 
 func comesBack[T any](t *testing.T, sent T) {
@@ -102,13 +103,32 @@ func TestUsers_WhatClientsCannotShowIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestPreview_WhatClientsCannotShowIsLeftOut(t *testing.T) {
+	conv := string(event.ConversationID([]byte(create())))
+	good := rest.LinkPreview{ConversationID: conv, Name: "Open", Description: "two\nlines", AvatarURL: "https://a.example/x.png", MemberCount: 3, NeedsApproval: true}
+	comesBack(t, replica.Preview{LinkPreview: good})
+	odd := rest.LinkPreview{ConversationID: conv, Name: "two\nlines", Description: strings.Repeat("x", 2049), AvatarURL: "/media/x", MemberCount: 3, NeedsApproval: true}
+	var got replica.Preview
+	if err := replica.Decode(must(json.Marshal(odd)), &got); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(rest.LinkPreview{ConversationID: conv, MemberCount: 3, NeedsApproval: true}, got.LinkPreview); d != "" {
+		t.Error(d)
+	}
+	for _, bad := range []rest.LinkPreview{{ConversationID: "c"}, {ConversationID: conv, MemberCount: -1}, {ConversationID: conv, MemberCount: 1 << 30}} {
+		if err := replica.Decode(must(json.Marshal(bad)), &got); !fault.Is(err, fault.InvalidField) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
+
 func FuzzPeople(f *testing.F) {
 	f.Add([]byte(`{"create":"{}","inviterId":"bob@b.example","userIds":["a@a.example"],"viewerId":"bob@b.example"}`))
 	f.Add([]byte(`{"asks":[{"viewerId":"b@b.example","userIds":["a@a.example"]}]}`))
 	f.Add([]byte(`{"users":[{"userId":"a@a.example","displayName":"x","avatarUrl":"https://x"}],"presence":[{"userId":"a@a.example","status":"online"}]}`))
 	f.Add([]byte(`{"conversationId":"cu4uHtkfDX58RGE4QChML7n0jDYheD-JCposZTiai4wg","linkId":"x","secret":"y","userId":"b@b.example"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for _, into := range []any{&replica.AskInvite{}, &replica.AskUsers{}, &replica.AskPresence{}, &replica.AskLink{}, &replica.Users{}, &replica.Presences{}, &replica.Invited{}} {
+		for _, into := range []any{&replica.AskInvite{}, &replica.AskUsers{}, &replica.AskPresence{}, &replica.AskLink{}, &replica.Users{}, &replica.Presences{}, &replica.Invited{}, &replica.Preview{}} {
 			err := replica.Decode(raw, into)
 			if err != nil {
 				if !fault.Is(err, fault.InvalidField) && !fault.Is(err, fault.MalformedJSON) {

@@ -198,13 +198,17 @@ func (l locals) Profiles(ctx context.Context, users []id.User) (map[id.User]peop
 		if err != nil {
 			return nil, err
 		}
-		p := people.Profile{DisplayName: one.DisplayName, AvatarURL: one.AvatarURL}
-		if strings.HasPrefix(p.AvatarURL, "/") { // Others would look for it on their own server.
-			p.AvatarURL = l.h.cfg.PublicURL + p.AvatarURL
-		}
-		out[u] = p
+		out[u] = people.Profile{DisplayName: one.DisplayName, AvatarURL: l.absolute(one.AvatarURL)}
 	}
 	return out, nil
+}
+
+// absolute makes a URL of a path, which others would look for on their own server.
+func (l locals) absolute(u string) string {
+	if strings.HasPrefix(u, "/") {
+		return l.h.cfg.PublicURL + u
+	}
+	return u
 }
 
 // MayAdd implements people.Local.
@@ -223,7 +227,9 @@ func (l locals) Presence(ctx context.Context, viewer id.User, users []id.User) (
 
 // Preview implements people.Local.
 func (l locals) Preview(ctx context.Context, viewer id.User, c id.Conversation, linkID, secret string) (rest.LinkPreview, error) {
-	return l.h.talks.PreviewLinkFor(ctx, viewer, c, linkID, secret)
+	out, err := l.h.talks.PreviewLinkFor(ctx, viewer, c, linkID, secret)
+	out.AvatarURL = l.absolute(out.AvatarURL)
+	return out, err
 }
 
 // seenBy remembers for a while who of another server may see whom: it is asked again and again while somebody looks.
