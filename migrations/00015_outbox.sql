@@ -17,7 +17,7 @@ CREATE TABLE followers (
     parked_at bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (conv, server, since_seq, shard)
 ) PARTITION BY LIST (shard);
-CREATE INDEX followers_server ON followers (server, conv);
+CREATE INDEX followers_server ON followers (server, conv, since_seq);
 CREATE INDEX followers_parked ON followers (parked_at) WHERE parked <> '';
 
 -- Servers that cannot be reached, in the database of the name's shard, while it is so. retry_at: the operator wants them to be

@@ -38,7 +38,7 @@ const followerColumns = `c.id, f.conv, f.server, f.since_seq, f.until_seq, f.ack
 func (s *Store) Followers(ctx context.Context, n id.Shard, p follower.Page) ([]follower.Row, error) {
 	q := fmt.Sprintf(`SELECT `+followerColumns+`
 		FROM followers_s%[1]d f JOIN conversations_s%[1]d c ON c.shard = %[1]d AND c.conv = f.conv
-		WHERE (f.conv, f.server, f.since_seq) > ($1, $2, $3) ORDER BY f.conv, f.server, f.since_seq LIMIT $4`, n)
+		WHERE (f.conv, f.server, f.since_seq) > ($1, $2, $3) AND c.conv >= $1 ORDER BY f.conv, f.server, f.since_seq LIMIT $4`, n)
 	args := []any{p.After.Conv, string(p.After.Server), p.After.Since, p.Limit}
 	if p.Server != "" {
 		q = fmt.Sprintf(`SELECT `+followerColumns+`
