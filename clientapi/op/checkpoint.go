@@ -6,8 +6,10 @@ import (
 	"context"
 	"time"
 
-	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
+	"parley.chat/protocol/fault"
+	"parley.chat/protocol/id"
+	"parley.chat/protocol/replica"
 	"parley.chat/protocol/rest"
 )
 
@@ -16,23 +18,38 @@ type Signer interface {
 	Sign(event.Checkpoint) (event.Signature, error)
 }
 
-// Checkpoint answers the head of a conversation, signed: through the chain it covers every entry before it. Faults:
-// unknown_conversation, not_member. spec: LOG-CHECKPOINT-1
+// Heads knows the newest checkpoints that other servers signed of the conversations they order.
+type Heads interface {
+	Head(ctx context.Context, c id.Conversation) (cp replica.Checkpoint, known bool, err error)
+}
+
+// Checkpoint answers the head of a conversation, signed by its hub: through the chain it covers every entry before it. Where
+// another server is the hub it is the newest that came from there. Faults: unknown_conversation, not_member, unavailable.
+// spec: LOG-CHECKPOINT-1 LOG-CHECKPOINT-4
 func (o *Conversations) Checkpoint(ctx context.Context, c Caller, conversationID string) (rest.Checkpoint, error) {
 	v, err := o.writable(ctx, c, conversationID)
 	if err != nil {
 		return rest.Checkpoint{}, err
 	}
+	if v.State.Hub() != o.Server {
+		return o.checkpointOfHub(ctx, v.State.ID)
+	}
 	point := event.Checkpoint{
-		ConversationID: v.State.ID, Hash: v.Head.Hash, Hub: o.Server, Seq: v.Head.Seq, Time: time.Now().UnixMilli(),
+		ConversationID: v.State.ID, Hash: v.Head.Hash, Hub: o.Server, Seq: v.Head.Seq, Term: v.State.Term(), Time: time.Now().UnixMilli(),
 	}
 	sig, err := o.Signer.Sign(point)
 	if err != nil {
 		return rest.Checkpoint{}, err
 	}
-	return rest.Checkpoint{
-		ConversationID: string(point.ConversationID), Hash: canonical.EncodeBase64(point.Hash[:]), Hub: string(point.Hub),
-		Seq: point.Seq, Term: point.Term, Time: point.Time, V: 1,
-		Signatures: map[string]map[string]string{string(sig.Server): {sig.KeyID: canonical.EncodeBase64(sig.Bytes)}},
-	}, nil
+	return replica.Checkpoint{Checkpoint: point, Signatures: []event.Signature{sig}}.Body(), nil
+}
+
+// checkpointOfHub is one that this server cannot sign itself.
+func (o *Conversations) checkpointOfHub(ctx context.Context, c id.Conversation) (rest.Checkpoint, error) {
+	if o.Heads != nil {
+		if cp, known, err := o.Heads.Head(ctx, c); err != nil || known {
+			return cp.Body(), err
+		}
+	}
+	return rest.Checkpoint{}, fault.Retry(fault.Unavailable, time.Second, "no checkpoint of the hub is known yet")
 }

@@ -56,6 +56,7 @@ type Conversations struct {
 	Created  *Creations // nil: nobody is limited
 	Lookups  *Lookups   // nil: nobody is limited
 	Signer   Signer
+	Heads    Heads // nil as Others
 	Log      *slog.Logger
 }
 

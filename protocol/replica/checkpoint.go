@@ -23,15 +23,18 @@ type Checkpoint struct {
 const maxSignatures = 8
 
 // MarshalJSON writes the checkpoint.
-func (c Checkpoint) MarshalJSON() ([]byte, error) {
+func (c Checkpoint) MarshalJSON() ([]byte, error) { return json.Marshal(c.Body(), json.Deterministic(true)) }
+
+// Body is the checkpoint as the body of an answer.
+func (c Checkpoint) Body() rest.Checkpoint {
 	sigs := map[string]string{}
 	for _, s := range c.Signatures {
 		sigs[s.KeyID] = canonical.EncodeBase64(s.Bytes)
 	}
-	return json.Marshal(rest.Checkpoint{
+	return rest.Checkpoint{
 		ConversationID: string(c.ConversationID), Hash: canonical.EncodeBase64(c.Hash[:]), Hub: string(c.Hub), Seq: c.Seq, Term: c.Term,
 		Time: c.Time, V: 1, Signatures: map[string]map[string]string{string(c.Hub): sigs},
-	}, json.Deterministic(true))
+	}
 }
 
 // UnmarshalJSON reads a checkpoint; signatures of others than its hub are skipped. That none is left is no error here.

@@ -270,5 +270,19 @@ func TestFederated_TranscriptsHold(t *testing.T) {
 		if got.Hub != "a.test" || got.Messages != 2 || got.Signed != 1 || got.Erased != 1 {
 			t.Errorf("%+v", got)
 		}
+
+func TestFederated_CheckpointsAreTheHubs(t *testing.T) {
+	t.Parallel()
+	f := federate(t)
+	conv := f.alice.Direct(f.bob)
+	f.alice.Post(conv, "hello bob")
+	sees(t, f.b, f.bob, conv, "hello bob")
+	var at, there rest.Checkpoint
+	f.alice.Call("GET", "/conversations/"+conv+"/checkpoint", nil, &at)
+	f.b.Until("bob has the checkpoint of the newest entry", func() bool {
+		return f.bob.CallContext(t.Context(), "GET", "/conversations/"+conv+"/checkpoint", nil, &there) == nil && there.Hash == at.Hash
+	})
+	if there.Hub != "a.test" || len(there.Signatures) != 1 || len(there.Signatures["a.test"]) == 0 {
+		t.Errorf("bob is told %+v", there)
 	}
 }

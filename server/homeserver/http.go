@@ -40,7 +40,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.ring, Log: h.part("op"),
 	}
 	if r := h.replication; r != nil {
-		conversations.Writer, conversations.Joiner = r.writer, r.writer
+		conversations.Writer, conversations.Joiner, conversations.Heads = r.writer, r.writer, r.replicas
 	}
 	conversations.Created = h.creations()
 	h.talks = conversations
