@@ -23,7 +23,9 @@ type Checkpoint struct {
 const maxSignatures = 8
 
 // MarshalJSON writes the checkpoint.
-func (c Checkpoint) MarshalJSON() ([]byte, error) { return json.Marshal(c.Body(), json.Deterministic(true)) }
+func (c Checkpoint) MarshalJSON() ([]byte, error) {
+	return json.Marshal(c.Body(), json.Deterministic(true))
+}
 
 // Body is the checkpoint as the body of an answer.
 func (c Checkpoint) Body() rest.Checkpoint {
