@@ -270,6 +270,8 @@ func TestFederated_TranscriptsHold(t *testing.T) {
 		if got.Hub != "a.test" || got.Messages != 2 || got.Signed != 1 || got.Erased != 1 {
 			t.Errorf("%+v", got)
 		}
+	}
+}
 
 func TestFederated_CheckpointsAreTheHubs(t *testing.T) {
 	t.Parallel()
