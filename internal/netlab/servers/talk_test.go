@@ -57,7 +57,7 @@ func begin(t *testing.T, rec *history.Recorder, a, b *servers.Server) *talk {
 // until waits for a condition, which a slow machine may need time for.
 func (k *talk) until(what string, ok func() bool) {
 	k.t.Helper()
-	for start := time.Now(); !ok(); time.Sleep(10 * time.Millisecond) {
+	for start := time.Now(); !ok(); time.Sleep(30 * time.Millisecond) {
 		if time.Since(start) < 4*time.Minute && !k.alice.hasProblems() && !k.bob.hasProblems() {
 			continue
 		}
@@ -194,6 +194,10 @@ func (k *talk) check(rec *history.Recorder) {
 	k.t.Logf("\n%s", report)
 	if want := k.alice.said + k.bob.said; !report.OK() || report.Stats.Acked != want || report.Stats.QuietMarks == 0 {
 		k.t.Errorf("%d messages were said: %+v", want, report.Violations)
+	}
+	final[k.group] = final[k.group][:len(final[k.group])-1]
+	if history.Check(rec.History(), final).Count(history.NoLoss) == 0 {
+		k.t.Error("a log without its last message was not noticed")
 	}
 	for _, one := range []*talker{k.alice, k.bob} {
 		if len(one.problems) > 0 {
