@@ -15,7 +15,9 @@ const (
 	maxTurns = 64
 	maxSlow  = 32
 	minSlow  = 4
-	slowTurn = 5 * time.Second
+
+	maxBuilding = 4 // turns that read the database
+	slowTurn    = 5 * time.Second
 )
 
 // dispatch gives turns to destinations, in the order in which they came to want one.

@@ -86,6 +86,8 @@ type Outbox struct {
 	cursors cursors
 	wake    chan struct{} // holds one token when the dispatcher should look
 
+	building chan struct{} // one for each turn that reads the database
+
 	mu      sync.Mutex
 	dests   map[id.Server]*destination // those with something to send, and the failing ones
 	ready   [2][]*destination          // that wait for a turn; the second list is of the slow ones
@@ -100,7 +102,7 @@ func New(o Options) *Outbox {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	out := &Outbox{Options: o, wake: make(chan struct{}, 1), dests: map[id.Server]*destination{}, seen: make([]int64, o.Store.Shards())}
+	out := &Outbox{Options: o, wake: make(chan struct{}, 1), building: make(chan struct{}, maxBuilding), dests: map[id.Server]*destination{}, seen: make([]int64, o.Store.Shards())}
 	out.cursors.rows = map[key]cursor{}
 	out.cursors.dirty = map[key]bool{}
 	out.metrics = newMetrics(o.Metrics)

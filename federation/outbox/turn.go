@@ -89,7 +89,25 @@ func (d *destination) job() job {
 	return j
 }
 
+// work builds the transaction and sends it. Few build at once, so that they do not take the database's connections from those who
+// commit; many may wait for answers.
 func (o *Outbox) work(ctx context.Context, j job) (out outcome) {
+	select {
+	case o.building <- struct{}{}:
+	case <-ctx.Done():
+		return outcome{local: ctx.Err()}
+	}
+	t := o.build(ctx, j, &out)
+	<-o.building
+	if out.local == nil && !out.nothing {
+		o.send(ctx, t, &out)
+	}
+	return out
+}
+
+// build makes the transaction, as far as there is something to send.
+func (o *Outbox) build(ctx context.Context, j job, out *outcome) *transaction {
+	t := &transaction{server: j.server, tell: j.scan != nil}
 	refs := j.refs
 	if j.scan != nil {
 		refs, out.scan, out.local = o.page(ctx, j)
@@ -97,18 +115,11 @@ func (o *Outbox) work(ctx context.Context, j job) (out outcome) {
 	if out.local == nil {
 		out.local = o.fetch(ctx, j.server, refs)
 	}
-	if out.local != nil {
-		return out
+	if out.local == nil {
+		out.more, out.local = o.compose(ctx, t, refs)
 	}
-	t := &transaction{server: j.server, tell: j.scan != nil}
-	left, err := o.compose(ctx, t, refs)
-	out.more, out.local = left, err
-	if out.local != nil || len(t.sent) == 0 {
-		out.nothing = len(t.sent) == 0
-		return out
-	}
-	o.send(ctx, t, &out)
-	return out
+	out.nothing = len(t.sent) == 0
+	return t
 }
 
 // send sends the transaction and takes in the answer.
