@@ -26,6 +26,7 @@ func Check(h History, final map[string][]Entry) Report {
 		c.checkReaders(parts[name])
 		c.checkReads(parts[name])
 		c.checkRealTime()
+		c.checkDeviceOrder()
 	}
 	return report
 }

@@ -19,8 +19,8 @@
 // Every invocation must be recorded before the request is sent and every outcome after it arrived. All times are
 // nanoseconds of one monotonic clock of one machine; MachineClock gives it, the same in every process.
 //
-// Rule 9 of the checker's design (the same log on both servers of a federation) compares two logs and no history,
-// and so is not decided here.
+// Where conversations cross servers, final is the log of each conversation's hub, and Same compares it with the logs of the
+// others, which no history is needed for.
 //
 // # Concurrency
 //

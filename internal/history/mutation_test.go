@@ -144,7 +144,7 @@ func TestMutations_CoverEveryRule(t *testing.T) {
 	}
 	for _, rule := range []Rule{
 		WellFormed, NoLoss, NoGhost, DenseOrder, TotalOrder, NoDuplicate,
-		ReadYourWrites, MonotonicReads, RealTimeOrder, AtMostOnce,
+		ReadYourWrites, MonotonicReads, RealTimeOrder, AtMostOnce, DeviceOrder,
 	} {
 		if covered[rule] == 0 {
 			t.Errorf("no mutation breaks rule %d (%s)", int(rule), rule)

@@ -10,7 +10,7 @@ type mutation struct {
 	mutate func(m *mutant)
 }
 
-var mutations = slices.Concat(logMutations, sendMutations, readerMutations, readMutations, timeMutations)
+var mutations = slices.Concat(logMutations, sendMutations, readerMutations, readMutations, timeMutations, acceptedMutations)
 
 // logMutations spoil the final log.
 var logMutations = []mutation{

@@ -5,10 +5,11 @@ package history
 // Op says what a Record records.
 type Op string
 
-// The operations of a history. The first four belong to sends.
+// The operations of a history. The first five belong to sends. A Fail after Accepted ends the send: its server told that it will have no place.
 const (
 	Invoke   Op = "invoke"   // The send is about to leave the client.
 	OK       Op = "ok"       // The send was acknowledged with Seq and MessageID.
+	Accepted Op = "accepted" // The send is durable at the sender's server, and has no place yet.
 	Fail     Op = "fail"     // This attempt was certainly not done.
 	Unknown  Op = "unknown"  // This attempt may have been done.
 	Received Op = "received" // An entry reached a device.
@@ -92,4 +93,6 @@ type Entry struct {
 	Device    string `json:"device,omitempty"`
 	Kind      string `json:"kind"`
 	Countable bool   `json:"countable,omitempty"`
+	Hash      string `json:"hash,omitempty"`    // For Same: of the entry.
+	Content   string `json:"content,omitempty"` // For Same: what stands for its content.
 }

@@ -47,7 +47,11 @@ func (r *Recorder) OK(s Send, seq int64, messageID string) {
 	r.add(rec)
 }
 
-// Fail records that the attempt certainly did nothing, such as a refusal. When in doubt use Unknown.
+// Accepted records that s was taken over by the sender's server, which promised to tell what becomes of it.
+func (r *Recorder) Accepted(s Send) { r.add(s.record(Accepted, r.now())) }
+
+// Fail records that the attempt certainly did nothing, such as a refusal; of an accepted send, that nothing will become of
+// it. When in doubt use Unknown.
 func (r *Recorder) Fail(s Send) { r.add(s.record(Fail, r.now())) }
 
 // Unknown records that the attempt may have been done or not: a timeout, a lost connection, an answer to retry.

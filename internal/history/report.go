@@ -21,11 +21,13 @@ const (
 	ReadYourWrites Rule = 6
 	MonotonicReads Rule = 7
 	RealTimeOrder  Rule = 8
+	SameLog        Rule = 9
 	AtMostOnce     Rule = 10
+	DeviceOrder    Rule = 11
 )
 
 // rules is the number of slots for a table by rule.
-const rules = int(AtMostOnce) + 1
+const rules = int(DeviceOrder) + 1
 
 // maxKept bounds the violations kept of one rule and maxPrinted those printed; all are counted.
 const (
@@ -54,8 +56,12 @@ func (r Rule) String() string {
 		return "monotonic reads"
 	case RealTimeOrder:
 		return "real-time order"
+	case SameLog:
+		return "same log"
 	case AtMostOnce:
 		return "at most once"
+	case DeviceOrder:
+		return "device order"
 	default:
 		return fmt.Sprintf("rule %d", int(r))
 	}
@@ -77,7 +83,8 @@ type Stats struct {
 	Sends         int `json:"sends"`       // Different messages, by client id.
 	Attempts      int `json:"attempts"`    // Invocations, retries included.
 	Acked         int `json:"acked"`       // Sends acknowledged at least once.
-	Failed        int `json:"failed"`      // Sends of which every attempt failed.
+	Accepted      int `json:"accepted"`    // Sends accepted before they had a place, whatever came of them.
+	Failed        int `json:"failed"`      // Sends of which every attempt failed, or that failed after they were accepted.
 	Unknown       int `json:"unknown"`     // Sends that are neither.
 	UnknownDone   int `json:"unknownDone"` // Unknown sends found in the log.
 	Receptions    int `json:"receptions"`  // Before de-duplication.
@@ -115,8 +122,12 @@ func (r Report) String() string {
 	var b strings.Builder
 	s := r.Stats
 	fmt.Fprintf(&b, "history: %d records, %d conversations, %d log entries\n", s.Records, s.Conversations, s.Entries)
-	fmt.Fprintf(&b, "sends: %d in %d attempts; %d acknowledged, %d failed, %d unknown (%d of them in the log)\n",
+	fmt.Fprintf(&b, "sends: %d in %d attempts; %d acknowledged, %d failed, %d unknown (%d of them in the log)",
 		s.Sends, s.Attempts, s.Acked, s.Failed, s.Unknown, s.UnknownDone)
+	if s.Accepted > 0 {
+		fmt.Fprintf(&b, "; %d accepted at first", s.Accepted)
+	}
+	b.WriteByte('\n')
 	fmt.Fprintf(&b, "receptions: %d by %d readers (%d without a join point); %d duplicates before de-duplication, %d gaps\n",
 		s.Receptions, s.Readers, s.Unjoined, s.Duplicates, s.Gaps)
 	fmt.Fprintf(&b, "reads: %d; quiet marks: %d", s.Reads, s.QuietMarks)

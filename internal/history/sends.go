@@ -14,6 +14,9 @@ type send struct {
 
 	attempts, failed, acks int
 
+	acceptedAt int64 // First told to be accepted; never if it was not.
+	ended      bool  // Told to have failed after it was accepted.
+
 	invokedAt int64 // First attempt that may have had an effect; never if there is none.
 	ackedAt   int64 // First acknowledgement.
 	seq       int64 // As acknowledged first.
@@ -22,9 +25,11 @@ type send struct {
 	pos int // Where the log holds it, or -1.
 }
 
+func (s *send) accepted() bool { return s.acceptedAt != never }
+
 // impossible reports whether every attempt certainly did nothing.
 func (s *send) impossible() bool {
-	return s.acks == 0 && s.attempts > 0 && s.failed >= s.attempts
+	return s.acks == 0 && s.ended || s.acks == 0 && !s.accepted() && s.attempts > 0 && s.failed >= s.attempts
 }
 
 // collectSends gathers the attempts of each send and checks that its acknowledgements agree.
@@ -37,6 +42,9 @@ func (c *conversation) collectSends(records []*Record) {
 			s.invokedAt = min(s.invokedAt, rec.At)
 		case OK:
 			c.acked(c.sendOf(rec), rec)
+		case Accepted:
+			s := c.outcome(rec)
+			s.acceptedAt = min(s.acceptedAt, rec.At)
 		case Fail:
 			c.outcome(rec).fail()
 		case Unknown:
@@ -48,6 +56,7 @@ func (c *conversation) collectSends(records []*Record) {
 // fail counts an attempt without effect. If no other attempt is open, the next one is the first that counts.
 func (s *send) fail() {
 	s.failed++
+	s.ended = s.ended || s.accepted()
 	if s.impossible() {
 		s.invokedAt = never
 	}
@@ -85,7 +94,7 @@ func (c *conversation) sendOf(rec *Record) *send {
 	key := sendKey{device: rec.Device, tempID: rec.TempID}
 	s, ok := c.byKey[key]
 	if !ok {
-		s = &send{sendKey: key, user: owner(rec), invokedAt: never, ackedAt: never, pos: -1}
+		s = &send{sendKey: key, user: owner(rec), invokedAt: never, ackedAt: never, acceptedAt: never, pos: -1}
 		c.byKey[key] = s
 		c.sends = append(c.sends, s)
 	}
@@ -147,12 +156,21 @@ func (c *conversation) checkSends() {
 	stats.Sends += len(c.sends)
 	for _, s := range c.sends {
 		stats.Attempts += s.attempts
+		if s.accepted() {
+			stats.Accepted++
+		}
 		switch {
 		case s.acks > 0:
 			stats.Acked++
 			c.checkAcked(s)
+			if s.ended {
+				c.broken(AtMostOnce, s.seq, "send %s of device %s was told to have failed, and was acknowledged as %s", s.tempID, s.device, s.messageID)
+			}
 		case s.impossible():
 			stats.Failed++
+		case s.accepted() && s.pos < 0:
+			c.broken(NoLoss, -1, "send %s of device %s was accepted, but the log does not hold it and nobody was told that it failed",
+				s.tempID, s.device)
 		default:
 			stats.Unknown++
 			if s.pos >= 0 {
