@@ -77,7 +77,11 @@ type Options struct {
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer // nil: none
 	Now      func() time.Time      // nil: the clock of the machine
+	Fail     func(point string)    // called at FailBeforeCursor, for crash tests; nil is nothing
 }
+
+// FailBeforeCursor is when a follower has taken a transaction and its positions are as they were.
+const FailBeforeCursor = "after-push-before-cursor"
 
 // Outbox is the sending side of this server as a hub. Make it with New.
 type Outbox struct {

@@ -146,6 +146,9 @@ func (o *Outbox) send(ctx context.Context, t *transaction, out *outcome) {
 		return
 	}
 	out.sent = true
+	if o.Fail != nil {
+		o.Fail(FailBeforeCursor)
+	}
 	o.metrics.transactions.Inc()
 	o.metrics.entries.Add(float64(t.entries))
 	o.metrics.bytes.Add(float64(t.size))

@@ -47,6 +47,7 @@ func (r *Replicas) takeRange(ctx context.Context, from id.Server, v timeline.Vie
 	if err != nil {
 		return head.Seq, r.notFollowed(ctx, v, rng, err)
 	}
+	r.o.Fail(FailBeforeAnswer)
 	r.note(rng.ConversationID, rng.Checkpoint)
 	return head.Seq, nil
 }

@@ -57,7 +57,7 @@ type Joining struct {
 	User, By       id.User
 }
 
-// Options make Replicas. Metrics, Now and Log may be nil, and so may Consent, then everybody agrees to everything; the sizes may be 0
+// Options make Replicas. Metrics, Now, Fail and Log may be nil, and so may Consent, then everybody agrees to everything; the sizes may be 0
 // for their defaults.
 type Options struct {
 	Self     id.Server
@@ -75,6 +75,7 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 	Now     func() time.Time
+	Fail    func(point string) // called at FailBeforeAnswer, for crash tests
 
 	Checks      int // signatures checked at once; as many as there are cores
 	Pulls       int // ranges asked for at once, 16
@@ -83,6 +84,9 @@ type Options struct {
 	BeginPerMin int // new replicas that one server may begin in a minute, 120
 	Known       int // replicas whose checkpoint is in memory, 8192
 }
+
+// FailBeforeAnswer is when entries are committed and who sent them was not answered.
+const FailBeforeAnswer = "after-follow-before-answer"
 
 // Replicas takes entries of conversations that other servers order. Make it with New, and Run it.
 type Replicas struct {
@@ -129,6 +133,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Consent == nil {
 		o.Consent = func(context.Context, Joining) (*timeline.Prefs, error) { return nil, nil }
+	}
+	if o.Fail == nil {
+		o.Fail = func(string) {}
 	}
 	if o.Refuse == nil {
 		o.Refuse = func(id.Conversation, id.User) {}

@@ -64,6 +64,7 @@ func (w *Writer) carry(ctx context.Context, c id.Conversation, after int64) verd
 		w.couriers.missed(hub, 0)
 		return verdict{after: after}
 	}
+	w.o.Fail(FailBeforeFollow)
 	w.couriers.heard(hub)
 	if ans.Range != nil {
 		w.take(ctx, hub, wire.Item{ConversationID: c, Range: ans.Range})

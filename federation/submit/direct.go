@@ -71,6 +71,7 @@ func (w *Writer) direct(ctx context.Context, hub id.Server, cmd timeline.Command
 	if err != nil {
 		return timeline.Result{}, w.notAsked(hub, err)
 	}
+	w.o.Fail(FailBeforeFollow)
 	w.couriers.heard(hub)
 	if len(ans.Results) != 1 {
 		return timeline.Result{}, hubAway(hub, time.Second).Because(errors.New("it answers something else than was asked"))

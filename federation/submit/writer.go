@@ -68,7 +68,7 @@ type Outcome struct {
 	Err            error // a fault; nil if it has a place
 }
 
-// Options make a Writer. Meter, Outcome, Log, Metrics and Now may be nil; the sizes and times may be 0 for their defaults.
+// Options make a Writer. Meter, Outcome, Log, Metrics, Now and Fail may be nil; the sizes and times may be 0 for their defaults.
 type Options struct {
 	Self     id.Server
 	Timeline Timeline
@@ -85,6 +85,7 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 	Now     func() time.Time
+	Fail    func(point string) // called at FailBeforeFollow, for crash tests
 
 	Wait            time.Duration // for the place of an event, 3 s; then it is accepted
 	MaxConversation int           // submissions of one conversation that wait, 1000
@@ -94,6 +95,9 @@ type Options struct {
 	CouriersOfHub   int           // to one hub, 4
 	Direct          int           // changes of the state asked of one hub at once, 32
 }
+
+// FailBeforeFollow is when a hub has answered and nothing of it is taken.
+const FailBeforeFollow = "after-hub-before-follow"
 
 // Writer appends events of own users wherever their conversations are ordered. Make it with NewWriter, and Run it.
 type Writer struct {
@@ -141,6 +145,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Fail == nil {
+		o.Fail = func(string) {}
 	}
 	if o.Outcome == nil {
 		o.Outcome = func(Outcome) {}

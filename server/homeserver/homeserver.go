@@ -45,7 +45,7 @@ const drainTime = 10 * time.Second
 // Options change what a configuration cannot. Tests use them.
 type Options struct {
 	Clock      func() time.Time
-	Fail       func(point string) // crash tests: see timeline.Options
+	Fail       func(point string) // crash tests: see timeline.Options and those of federation
 	Limits     account.Limits
 	HashCost   account.Cost
 	AccessLife time.Duration

@@ -57,7 +57,7 @@ func (h *Homeserver) openReplication() *replication {
 	r := &replication{refusals: make(chan refusal, refusalsAtOnce)}
 	self := h.identity.name
 	r.outbox = outbox.New(outbox.Options{
-		Self: self, Timeline: h.timeline, Store: h.store, Client: h.peers.client, Signer: h.ring, Log: h.part("outbox"), Metrics: h.metrics, Now: h.now,
+		Self: self, Timeline: h.timeline, Store: h.store, Client: h.peers.client, Signer: h.ring, Log: h.part("outbox"), Metrics: h.metrics, Now: h.now, Fail: h.opt.Fail,
 	})
 	r.replicas = replica.New(replica.Options{
 		Self: self, Timeline: h.timeline, Store: h.store, Keys: h.peers.keys,
@@ -67,11 +67,11 @@ func (h *Homeserver) openReplication() *replication {
 		AskSnapshot: func(ctx context.Context, hub id.Server, c id.Conversation) (out wire.Snapshot, err error) {
 			return out, h.peers.client.Call(ctx, hub, wire.SnapshotPath, wire.AskSnapshot{ConversationID: c}, &out)
 		},
-		Consent: h.joins, Refuse: r.refuse, Log: h.part("replica"), Metrics: h.metrics, Now: h.now,
+		Consent: h.joins, Refuse: r.refuse, Log: h.part("replica"), Metrics: h.metrics, Now: h.now, Fail: h.opt.Fail,
 	})
 	r.writer = submit.NewWriter(submit.Options{
 		Self: self, Timeline: h.timeline, Store: h.store, Replicas: r.replicas, Signer: h.ring, Limits: conversation.Limits{MaxMembers: event.MaxMembers},
-		Meter: h.timeline.Meter, Send: h.sendSubmissions, Outcome: h.tellOutcome, Log: h.part("submit"), Metrics: h.metrics, Now: h.now,
+		Meter: h.timeline.Meter, Send: h.sendSubmissions, Outcome: h.tellOutcome, Log: h.part("submit"), Metrics: h.metrics, Now: h.now, Fail: h.opt.Fail,
 	})
 	r.hub = submit.NewHub(submit.HubOptions{
 		Self: self, Timeline: h.timeline, Store: h.store, Keys: h.peers.keys, Source: r.outbox, Admit: h.admit, Log: h.part("hub"), Now: h.now,
