@@ -53,9 +53,10 @@ docs: go
 conformance: go postgres
 	@GO=$(GO) sh conformance/own.sh $(CONFORMANCE)
 
-# soak kills servers under load, KILLS times, and checks that nothing acknowledged is lost.
+# soak kills servers under load, KILLS times, and two servers that federate a quarter as often, and checks that nothing acknowledged
+# is lost and that both have the same logs.
 soak: go postgres
-	$(GO) test ./internal/crash -count=1 -timeout=0 -v -kills=$(KILLS)
+	$(GO) test ./internal/crash -count=1 -timeout=0 -v -kills=$(KILLS) -pair-kills=$$(($(KILLS) / 4)) -pair-cuts=$$(($(KILLS) / 8))
 
 check-format:
 	@wrong=$$(git ls-files -co --exclude-standard '*.go' 2>/dev/null | xargs -r ls -d 2>/dev/null | xargs -r gofmt -l); \
@@ -106,7 +107,7 @@ check-fuzz:
 	done
 
 check-crash:
-	@if [ -d internal/crash ]; then $(GO) test ./internal/crash -count=1 -timeout=10m -v -kills=30; \
+	@if [ -d internal/crash ]; then $(GO) test ./internal/crash -count=1 -timeout=10m -v -kills=30 -pair-kills=8 -pair-cuts=4; \
 	else echo "no internal/crash here: nothing to do"; fi
 
 # What others wrote looks at spec/ and at a server: Redocly, AsyncAPI's parser, ajv, TypeScript, Prism. The first run needs

@@ -291,7 +291,13 @@ func (d *device) frame(ctx context.Context, conn *websocket.Conn, raw []byte) er
 		return decode(e.Data, d.receipts)
 	case frame.MessageAck:
 		return decode(e.Data, func(a *frame.Ack) {
+			if !isOwn(a.TempID) { // What became of an edit or a reaction by REST.
+				return
+			}
 			d.out.acked(a, true)
+			if a.Status == frame.Accepted || a.Status == frame.Failed {
+				return
+			}
 			d.received(history.Ack, frame.Event{ConversationID: a.ConversationID, Seq: a.Seq, MessageID: a.MessageID, Type: frame.TypeMessage, TempID: a.TempID})
 		})
 	case frame.Resync:

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,9 +34,18 @@ type outbox struct {
 // item is one message on its way.
 type item struct {
 	frame.Send
-	flying bool      // sent on the connection of now, without an answer
-	at     time.Time // sent, or not to be sent again before
+	flying   bool      // sent on the connection of now, without an answer
+	accepted bool      // the server has it and will tell what becomes of it
+	at       time.Time // sent, or not to be sent again before
 }
+
+// ownTempID is the form of the tempIds that devices give: those that servers give are in capitals.
+const ownTempID = "t%d"
+
+func isOwn(tempID string) bool { return strings.HasPrefix(tempID, ownTempID[:1]) }
+
+// askAgain is when a device asks what became of a message that was accepted, by sending it again.
+const askAgain = 2 * time.Second
 
 func (o *outbox) key(conversation, tempID string) history.Send {
 	l := o.device.login
@@ -51,7 +62,7 @@ func (o *outbox) compose(rng *rand.Rand) {
 	}
 	o.next++
 	o.items = append(o.items, &item{Send: frame.Send{
-		TempID: fmt.Sprintf("t%d", o.next), ConversationID: conversation, ContentType: "text",
+		TempID: fmt.Sprintf(ownTempID, o.next), ConversationID: conversation, ContentType: "text",
 		Content: fmt.Sprintf("message %d, %0*d", o.next, 20+rng.IntN(150), 0),
 	}})
 }
@@ -79,11 +90,41 @@ func (o *outbox) due() (list []frame.Send, stuck bool) {
 // acked takes an acknowledgement, also of something that was given up meanwhile. live tells that it came on the
 // connection of now.
 func (o *outbox) acked(a *frame.Ack, live bool) {
-	o.device.w.rec.OK(o.key(a.ConversationID, a.TempID), a.Seq, a.MessageID)
-	o.device.w.acked(o.device, live)
+	w, key := o.device.w, o.key(a.ConversationID, a.TempID)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.remove(a.TempID)
+	switch a.Status {
+	case frame.Accepted:
+		w.rec.Accepted(key)
+		w.count(&w.stats.accepted)
+		if i := o.find(a.TempID); i != nil {
+			i.accepted, i.flying, i.at = true, false, time.Now().Add(askAgain)
+		}
+	case frame.Failed:
+		w.rec.Fail(key)
+		w.count(&w.stats.failed)
+		if !mayFail(a.Code) {
+			w.problem("device %s: send %s failed: %s", key.Device, a.TempID, a.Code)
+		}
+		o.remove(a.TempID)
+		return
+	default:
+		w.rec.OK(key, a.Seq, a.MessageID)
+		o.remove(a.TempID)
+	}
+	w.acked(o.device, live)
+}
+
+// mayFail tells whether who is put out of a conversation now and then may be refused so.
+func mayFail(code string) bool { return code == "not_member" }
+
+func (o *outbox) find(tempID string) *item {
+	for _, i := range o.items {
+		if i.TempID == tempID {
+			return i
+		}
+	}
+	return nil
 }
 
 func (o *outbox) remove(tempID string) {
@@ -105,15 +146,15 @@ func (o *outbox) refused(tempID, code string, after time.Duration) {
 			continue
 		}
 		key := o.key(i.ConversationID, tempID)
-		switch code {
-		case "unavailable", "draining", "internal", "timeout":
-			w.rec.Unknown(key)
-		case "rate_limited", "sync_required":
-			w.rec.Fail(key)
-		case "not_member":
+		switch {
+		case mayFail(code):
 			w.rec.Fail(key)
 			o.remove(tempID)
 			return
+		case isPassing(code) || i.accepted && isUndone(code):
+			w.rec.Unknown(key)
+		case isUndone(code):
+			w.rec.Fail(key)
 		default:
 			w.problem("device %s: send %s was refused: %s", key.Device, tempID, code)
 			w.rec.Unknown(key)
@@ -124,6 +165,16 @@ func (o *outbox) refused(tempID, code string, after time.Duration) {
 		i.flying, i.at = false, time.Now().Add(min(after, time.Second)/4)
 		return
 	}
+}
+
+// isPassing tells of a code that says nothing about what became of a message.
+func isPassing(code string) bool {
+	return slices.Contains([]string{"unavailable", "draining", "internal", "timeout"}, code)
+}
+
+// isUndone tells of one that says that nothing came of this attempt.
+func isUndone(code string) bool {
+	return slices.Contains([]string{"rate_limited", "sync_required", "queue_full"}, code)
 }
 
 // lost ends the connection: nobody knows what became of what was on its way.
@@ -138,17 +189,22 @@ func (o *outbox) lost() {
 	}
 }
 
-// forget gives up everything that waits.
+// forget gives up everything that waits; what was accepted waits no more, and only its outcome is still to come.
 func (o *outbox) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.device.w.countN(&o.device.w.stats.forgotten, len(o.items))
+	kept := o.items[:0]
 	for _, i := range o.items {
 		if i.flying {
 			o.device.w.rec.Unknown(o.key(i.ConversationID, i.TempID))
 		}
+		if i.accepted {
+			i.flying = false
+			kept = append(kept, i)
+		}
 	}
-	o.items = nil
+	o.device.w.countN(&o.device.w.stats.forgotten, len(o.items)-len(kept))
+	o.items = kept
 }
 
 func (o *outbox) waiting() int {

@@ -153,7 +153,7 @@ func (d *device) receipts(m *frame.MovedPointers) {
 }
 
 func (d *device) told(conversation, user, status string, seq *int64) {
-	if seq != nil {
+	if seq != nil && d.w.isHome(user) { // Of others, their own server knows.
 		d.w.pointers.tell(pointer{conversation, user, status}, *seq)
 		d.w.count(&d.w.stats.told)
 	}
@@ -161,6 +161,9 @@ func (d *device) told(conversation, user, status string, seq *int64) {
 
 // shown takes both pointers of a member from an answer.
 func (d *device) shown(asked look, conversation, user string, deliveredSeq, readSeq int64) {
+	if !d.w.isHome(user) {
+		return
+	}
 	for status, seq := range map[string]int64{delivered: deliveredSeq, isRead: readSeq} {
 		at := pointer{conversation, user, status}
 		if wrong := d.w.pointers.judge(asked, at, seq); wrong != "" {

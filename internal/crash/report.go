@@ -23,6 +23,7 @@ type Result struct {
 	Server   []time.Duration // from the start of a process to the first acknowledgement
 	Ready    []time.Duration // from the start of a process until it said it is ready, of those that were waited for
 	Postgres []time.Duration // from the kill of the postmaster to the first acknowledgement after its return
+	Rest     []time.Duration // until nothing moved and two servers held the same, each time that was waited for
 	Took     time.Duration
 	Report   history.Report
 	Problems []string // what no crash explains

@@ -28,6 +28,7 @@ var noLimits = []string{
 // server is the parley process under test, one after another in the same folder.
 type server struct {
 	binary, dir, address string
+	env                  []string // further settings
 	jobs                 chan func()
 
 	cmd     *exec.Cmd
@@ -79,7 +80,7 @@ func (s *server) start(failpoint string) error {
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "PARLEY_DATA_DIR="+filepath.Join(s.dir, "data"), "PARLEY_LISTEN="+s.address,
 		"PARLEY_TEST_FAILPOINT="+failpoint)
-	cmd.Env = append(cmd.Env, noLimits...)
+	cmd.Env = append(append(cmd.Env, noLimits...), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	failed := make(chan error)

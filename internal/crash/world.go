@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,9 +36,10 @@ func groupSizes() []int { return []int{3, 4, 5, 6, 8, 10, 12, 20, 35, 50} }
 
 // world is everybody who talks to the server, and what they noticed.
 type world struct {
-	api *api
-	rec *history.Recorder
-	rng *rand.Rand
+	api  *api
+	home string // of the users, where there are other servers
+	rec  *history.Recorder
+	rng  *rand.Rand
 
 	users   []*login
 	devices []*device
@@ -65,6 +67,7 @@ type guest interface {
 // counters are numbers for the report, under the world's lock.
 type counters struct {
 	acks, resyncs, drops, forgotten, changes int
+	accepted, failed                         int
 
 	told, held int // receipts that came live, pointers in answers
 }
@@ -93,6 +96,11 @@ func (w *world) suspect(d *device, err error) {
 	default:
 		w.problem("device %s: %v", d.login.device, r)
 	}
+}
+
+// isHome tells whether a user is one of the world's server.
+func (w *world) isHome(user string) bool {
+	return w.home == "" || strings.HasSuffix(user, "@"+w.home)
 }
 
 func (w *world) count(n *int) { w.countN(n, 1) }
