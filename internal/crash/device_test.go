@@ -289,3 +289,34 @@ func TestEvents_AreTakenUntilTheStreamEnds(t *testing.T) {
 		t.Errorf("cursor %q, synced %t after the end", cursor, synced)
 	}
 }
+
+func TestOutbox_WhatWasAcceptedIsAskedAboutUntilItsOutcome(t *testing.T) {
+	for outcome, want := range map[string]string{frame.Sent: "ok", frame.Failed: "fail"} {
+		d := testDevice(t)
+		d.out.compose(d.rng)
+		d.out.due()
+		d.out.acked(&frame.Ack{TempID: "t1", ConversationID: "c", Status: frame.Accepted}, true)
+		d.out.forget()
+		if n := d.out.waiting(); n != 1 {
+			t.Fatalf("%d wait after it was accepted", n)
+		}
+		if list, stuck := d.out.due(); len(list) > 0 || stuck {
+			t.Error("it is asked about at once")
+		}
+		d.out.items[0].at = time.Time{}
+		if list, _ := d.out.due(); len(list) != 1 || list[0].TempID != "t1" {
+			t.Errorf("asked about is %v", list)
+		}
+		d.out.refused("t1", "rate_limited", time.Hour) // Says nothing about what was accepted.
+		d.out.acked(&frame.Ack{TempID: "t1", ConversationID: "c", Status: outcome, Seq: 3, MessageID: "m", Code: "not_member"}, true)
+		if n := d.out.waiting(); n != 0 {
+			t.Errorf("%d wait after the outcome", n)
+		}
+		if diff := cmp.Diff([]string{"invoke t1", "accepted t1", "invoke t1", "unknown t1", want + " t1"}, ops(d)); diff != "" {
+			t.Error(diff)
+		}
+		if len(d.w.problems) > 0 {
+			t.Error(d.w.problems)
+		}
+	}
+}
