@@ -332,7 +332,7 @@ func (w *work) addState(p *pending, e *conversation.Event, before, after *conver
 		w.Members = append(w.Members, MemberRow{
 			Shard: e.Shard, Conv: e.Conv, User: u, Member: m, Start: start(m, row.Base), ReadCount: e.Count, Prefs: p.cmd.Prefs[u],
 		})
-		if t := p.conv.shard.group.t; t.isOwn(u) && (!ok || had.Membership != m.Membership) {
+		if !ok || had.Membership != m.Membership {
 			w.Index = append(w.Index, IndexRow{User: u, Conversation: e.ConversationID, Membership: m.Membership, ChangedPos: e.Pos, ChangedAt: e.HubTime})
 		}
 	}

@@ -185,7 +185,7 @@ func (g *group) indexRows(ctx context.Context, l Lease, c id.Conversation, data 
 		if m.LeftSeq >= 0 {
 			changed = m.LeftSeq
 		}
-		if e := bySeq[changed]; e != nil && g.t.isOwn(u) {
+		if e := bySeq[changed]; e != nil {
 			out = append(out, IndexRow{User: u, Conversation: c, Membership: m.Membership, ChangedPos: e.Pos, ChangedAt: e.HubTime})
 		}
 	}

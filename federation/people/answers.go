@@ -32,12 +32,16 @@ type Local interface {
 
 // Rates bound what one server may ask in a minute. 0 is no limit.
 type Rates struct {
-	Names    int // users looked up and invited, by one viewer or inviter; 50 times that by one server
+	Names    int // users looked up by one viewer; 50 times that by one server, those it invites among them
 	Presence int // states, by one server
 }
 
-// serverShare is how many times the allowance of one user a server has.
-const serverShare = 50
+// serverShare is how many times the allowance of one user a server has. Who founds a large group names all its members at once, so an
+// inviter may name in inviteTimes minutes what he may look up in them.
+const (
+	serverShare = 50
+	inviteTimes = 10
+)
 
 // AnswerOptions make Answers.
 type AnswerOptions struct {
@@ -52,7 +56,7 @@ type AnswerOptions struct {
 // request and its body.
 type Answers struct {
 	AnswerOptions
-	viewers, servers, presence *limit.Counter
+	viewers, inviters, servers, presence *limit.Counter
 }
 
 // NewAnswers makes Answers.
@@ -64,7 +68,10 @@ func NewAnswers(o AnswerOptions) *Answers {
 		o.Heard = func(id.Server) {}
 	}
 	per := func(n int) *limit.Counter { return limit.NewCounter(limit.Rate{Count: n, Per: time.Minute}, 0) }
-	return &Answers{AnswerOptions: o, viewers: per(o.Rates.Names), servers: per(o.Rates.Names * serverShare), presence: per(o.Rates.Presence)}
+	return &Answers{
+		AnswerOptions: o, viewers: per(o.Rates.Names), servers: per(o.Rates.Names * serverShare), presence: per(o.Rates.Presence),
+		inviters: limit.NewCounter(limit.Rate{Count: o.Rates.Names * inviteTimes, Per: inviteTimes * time.Minute}, 0),
+	}
 }
 
 // begin checks that who asks is a user of the asking server, and reads nothing else of the body's meaning. spec: FED-USERS-2
@@ -77,11 +84,11 @@ func (a *Answers) begin(origin id.Server, field string, asker id.User) error {
 }
 
 // spend counts names that a server, and one of its users, ask about. spec: FED-USERS-6
-func (a *Answers) spend(origin id.Server, asker id.User, n int) error {
+func (a *Answers) spend(origin id.Server, of *limit.Counter, asker id.User, n int) error {
 	at := a.Now().UnixMilli()
 	if asker != "" {
-		if wait := a.viewers.Take(string(asker), n, at); wait > 0 {
-			return limit.Refusal(wait, fmt.Sprintf("at most %d names are looked up a minute by one user", a.Rates.Names))
+		if wait := of.Take(string(asker), n, at); wait > 0 {
+			return limit.Refusal(wait, "too many names of one user")
 		}
 	}
 	if wait := a.servers.Take(string(origin), n, at); wait > 0 {
@@ -102,7 +109,7 @@ func (a *Answers) Users(ctx context.Context, origin id.Server, body []byte) (any
 		}
 	}
 	a.Heard(origin)
-	if err := a.spend(origin, in.ViewerID, len(in.UserIDs)); err != nil {
+	if err := a.spend(origin, a.viewers, in.ViewerID, len(in.UserIDs)); err != nil {
 		return nil, err
 	}
 	known, err := a.Local.Profiles(ctx, a.own(in.UserIDs))
@@ -143,7 +150,7 @@ func (a *Answers) Invites(ctx context.Context, origin id.Server, body []byte) (a
 	if err := a.begin(origin, "inviterId", in.InviterID); err != nil {
 		return nil, err
 	}
-	if err := a.spend(origin, in.InviterID, len(in.UserIDs)); err != nil {
+	if err := a.spend(origin, a.inviters, in.InviterID, len(in.UserIDs)); err != nil {
 		return nil, err
 	}
 	known, err := a.Local.Profiles(ctx, a.own(in.UserIDs))
@@ -214,7 +221,7 @@ func (a *Answers) Links(ctx context.Context, origin id.Server, body []byte) (any
 	if err := a.begin(origin, "userId", in.UserID); err != nil {
 		return nil, err
 	}
-	if err := a.spend(origin, in.UserID, 1); err != nil {
+	if err := a.spend(origin, a.viewers, in.UserID, 1); err != nil {
 		return nil, err
 	}
 	return a.Local.Preview(ctx, in.UserID, in.ConversationID, in.LinkID, in.Secret)

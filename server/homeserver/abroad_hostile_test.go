@@ -69,8 +69,12 @@ func TestAbroad_LookingUpAndInvitingAreBoundedByUserAndByServer(t *testing.T) {
 	for n := range 20 {
 		users = append(users, id.User(fmt.Sprintf("u%d@a.test", n)))
 	}
-	wantRefusal(t, ask(t, b, "a.test", replica.InvitesPath, replica.AskInvite{Create: create, InviterID: "bob@b.test", UserIDs: users}), "rate_limited")
 	var flood error
+	for i := 0; i < 100 && flood == nil; i++ {
+		flood = ask(t, b, "a.test", replica.InvitesPath, replica.AskInvite{Create: create, InviterID: "bob@b.test", UserIDs: users})
+	}
+	wantRefusal(t, flood, "rate_limited")
+	flood = nil
 	for i := 0; i < 100 && flood == nil; i++ {
 		flood = look(fmt.Sprint("viewer", i), 1000*i)
 	}

@@ -87,6 +87,14 @@ func TestAbroad_ARequestIsOneAtTheServerOfWhoIsAsked(t *testing.T) {
 	has(t, w.b, carol, conv, func(c frame.Conversation) bool { return c.IsRequest && c.UnreadCount == 0 && c.LastMessage == nil })
 	carol.Do("POST", "/conversations/"+conv+"/accept", nil, nil)
 	has(t, w.b, carol, conv, func(c frame.Conversation) bool { return !c.IsRequest })
+	eve := w.a.User(t, "eve")
+	var shared frame.Conversation
+	eve.Do("POST", "/conversations", rest.CreateConversation{Type: "group", Members: []string{carol.ID}}, &shared)
+	has(t, w.b, carol, shared.ConversationID, anything)
+	known := direct(eve, carol)
+	if c := has(t, w.b, carol, known, anything); c.IsRequest {
+		t.Errorf("who shares a group has to ask: %+v", c)
+	}
 	back := direct(w.bob, dora) // Its hub is not dora's server.
 	has(t, w.a, dora, back, request)
 	w.bob.Do("PUT", "/users/me/blocks/alice@a.test", nil, nil)
