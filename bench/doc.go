@@ -7,6 +7,7 @@
 //	go run ./bench -pairs 50 -window 16 -seconds 10
 //	go run ./bench -idle 4000
 //	go run ./bench -channel 1000000 -window 1
+//	go run ./bench -federated -pairs 20
 //
 // It starts `parley serve` (built from this tree, or -binary) on a data folder of
 // its own with fsync on, and reads CPU times from /proc, so it runs on Linux.

@@ -30,6 +30,8 @@ type options struct {
 	seconds int
 	idle    int
 	channel int
+
+	federated bool
 }
 
 func run(ctx context.Context, args []string) error {
@@ -42,7 +44,11 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.seconds, "seconds", 10, "how long to measure, after two seconds of warming up")
 	flags.IntVar(&o.idle, "idle", 0, "instead: connect so many sockets and print their memory")
 	flags.IntVar(&o.channel, "channel", 0, "instead: post to a channel with so many subscribers and to one with 1,000, and compare")
+	flags.BoolVar(&o.federated, "federated", false, "instead: pairs across two servers, in both directions, and beside them pairs of one server")
 	_ = flags.Parse(args)
+	if o.federated {
+		return federated(ctx, o)
+	}
 
 	srv, err := start(ctx, o.binary)
 	if err != nil {
@@ -55,7 +61,7 @@ func run(ctx context.Context, args []string) error {
 	if o.channel > 0 {
 		return channels(ctx, srv, o.channel, o)
 	}
-	pairs, err := makePairs(ctx, srv.url, o.pairs)
+	pairs, err := makePairs(ctx, srv.url, srv.url, o.pairs, [2]string{"a", "b"})
 	if err != nil {
 		return err
 	}

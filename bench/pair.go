@@ -27,20 +27,24 @@ type pair struct {
 	acked        atomic.Int64
 	received     atomic.Int64
 
-	mu     sync.Mutex
-	at     map[string]time.Time
-	spent  []time.Duration
-	number int
+	mu      sync.Mutex
+	at      map[string]time.Time // when it was sent, until its ack
+	left    map[string]time.Time // … until the receiver has it
+	spent   []time.Duration      // until the ack
+	arrived []time.Duration      // until the receiver had it
+	number  int
 }
 
-func makePairs(ctx context.Context, url string, n int) ([]*pair, error) {
+// makePairs makes pairs of a user at url and one at other, which may be the same server; names are what
+// theirs begin with. The server of the name that is smaller is the hub.
+func makePairs(ctx context.Context, url, other string, n int, names [2]string) ([]*pair, error) {
 	out := make([]*pair, n)
 	for i := range out {
-		a, err := register(ctx, url, fmt.Sprintf("a%d", i))
+		a, err := register(ctx, url, fmt.Sprintf("%s%d", names[0], i))
 		if err != nil {
 			return nil, err
 		}
-		b, err := register(ctx, url, fmt.Sprintf("b%d", i))
+		b, err := register(ctx, other, fmt.Sprintf("%s%d", names[1], i))
 		if err != nil {
 			return nil, err
 		}
@@ -48,11 +52,11 @@ func makePairs(ctx context.Context, url string, n int) ([]*pair, error) {
 		if err := post(ctx, url+"/api/v1/conversations", a.AccessToken, rest.CreateConversation{Type: "direct", Members: []string{b.UserID}}, &conv); err != nil {
 			return nil, err
 		}
-		p := &pair{conversation: conv.ConversationID, at: map[string]time.Time{}}
+		p := &pair{conversation: conv.ConversationID, at: map[string]time.Time{}, left: map[string]time.Time{}}
 		if p.from, err = connect(ctx, url, a.AccessToken); err != nil {
 			return nil, err
 		}
-		if p.to, err = connect(ctx, url, b.AccessToken); err != nil {
+		if p.to, err = connect(ctx, other, b.AccessToken); err != nil {
 			return nil, err
 		}
 		out[i] = p
@@ -126,9 +130,9 @@ func (p *pair) run(ctx context.Context, o options) {
 
 func (p *pair) send(ctx context.Context, text string) error {
 	p.number++
-	tempID := strconv.Itoa(p.number)
+	tempID, now := strconv.Itoa(p.number), time.Now()
 	p.mu.Lock()
-	p.at[tempID] = time.Now()
+	p.at[tempID], p.left[tempID] = now, now
 	p.mu.Unlock()
 	msg := fmt.Sprintf(`{"type":"send_message","data":{"tempId":%q,"conversationId":%q,"contentType":"text","content":%q}}`, tempID, p.conversation, text)
 	return p.from.Write(ctx, websocket.MessageText, []byte(msg))
@@ -144,7 +148,7 @@ func (p *pair) acks(ctx context.Context, tokens chan<- struct{}) {
 			Type string
 			Data frame.Ack
 		}
-		if json.Unmarshal(raw, &f) != nil || f.Type != frame.MessageAck {
+		if json.Unmarshal(raw, &f) != nil || f.Type != frame.MessageAck || f.Data.Status == frame.Accepted {
 			continue
 		}
 		p.acked.Add(1)
@@ -162,9 +166,23 @@ func (p *pair) receive(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if bytes.Contains(raw[:min(40, len(raw))], []byte(frame.MessageReceived)) {
-			p.received.Add(1)
+		if !bytes.Contains(raw[:min(40, len(raw))], []byte(frame.MessageReceived)) {
+			continue
 		}
+		p.received.Add(1)
+		if _, rest, ok := bytes.Cut(raw, []byte(`"tempId":"`)); ok {
+			tempID, _, _ := strings.Cut(string(rest[:min(24, len(rest))]), `"`)
+			p.arrive(tempID)
+		}
+	}
+}
+
+func (p *pair) arrive(tempID string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at, ok := p.left[tempID]; ok {
+		p.arrived = append(p.arrived, time.Since(at))
+		delete(p.left, tempID)
 	}
 }
 

@@ -30,31 +30,53 @@ type server struct {
 	url string
 }
 
-func start(ctx context.Context, binary string) (*server, error) {
-	dir, err := os.MkdirTemp("", "parley-bench-")
-	if err != nil {
-		return nil, err
+// workshop makes a folder, and the binary in it unless one is given.
+func workshop(ctx context.Context, binary string) (dir, built string, err error) {
+	if dir, err = os.MkdirTemp("", "parley-bench-"); err != nil {
+		return "", "", err
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
-		return nil, err
+		return "", "", err
 	}
-	if binary == "" {
-		binary = filepath.Join(dir, "parley")
-		build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./server")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return nil, fmt.Errorf("build the server (run this in the project's folder): %w", err)
-		}
+	if binary != "" {
+		return dir, binary, nil
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	binary = filepath.Join(dir, "parley")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./server")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return "", "", fmt.Errorf("build the server (run this in the project's folder): %w", err)
+	}
+	return dir, binary, nil
+}
+
+func start(ctx context.Context, binary string) (*server, error) {
+	dir, binary, err := workshop(ctx, binary)
 	if err != nil {
 		return nil, err
 	}
-	address := l.Addr().String()
-	_ = l.Close()
+	return startIn(ctx, dir, binary)
+}
+
+// freeAddress is one that nobody listens at now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// startIn starts a server with its data in the folder and further settings.
+func startIn(ctx context.Context, dir, binary string, settings ...string) (*server, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
 	s := &server{dir: dir, url: "http://" + address, cmd: exec.Command(binary, "serve")}
 	s.cmd.Env = append(os.Environ(), "PARLEY_LISTEN="+address, "PARLEY_DATA_DIR="+filepath.Join(dir, "data"), "PARLEY_LOG_LEVEL=error")
-	s.cmd.Env = append(s.cmd.Env, noLimits...)
+	s.cmd.Env = append(append(s.cmd.Env, noLimits...), settings...)
 	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -87,6 +109,8 @@ func (s *server) stop() {
 
 // usage is CPU time in seconds.
 type usage struct{ server, postgres float64 }
+
+func (u usage) add(v usage) usage { return usage{u.server + v.server, u.postgres + v.postgres} }
 
 func (u usage) sub(v usage) usage { return usage{u.server - v.server, u.postgres - v.postgres} }
 

@@ -34,6 +34,7 @@ type line struct {
 	hub     id.Server
 	after   int64 // submissions up to this number have their answer
 	at      time.Time
+	watches bool // until then it only watches whether promised entries come: what is added does not wait for that
 	running bool
 	again   bool // something was added while it ran
 }
@@ -60,6 +61,9 @@ func (c *couriers) want(conv id.Conversation, to id.Server) {
 		c.lines[conv] = l
 	}
 	l.hub, l.again = to, true
+	if l.watches {
+		l.at = time.Time{}
+	}
 	c.ring()
 }
 
@@ -131,9 +135,10 @@ func (w *Writer) Heard(server id.Server) { w.couriers.heard(server) }
 
 // verdict is what is to be done about a conversation after a round.
 type verdict struct {
-	idle  bool          // nothing waits
-	pause time.Duration // before the next round
-	after int64
+	idle    bool          // nothing waits
+	pause   time.Duration // before the next round
+	watches bool          // … which is for what has its answer already
+	after   int64
 }
 
 // run carries what is due until ctx is done; it returns when the last courier is back.
@@ -193,13 +198,12 @@ func (c *couriers) done(conv id.Conversation, was *line, v verdict) {
 	c.tidy(was.hub)
 	c.ring()
 	l := c.lines[conv]
-	l.running, l.after = false, v.after
+	l.running, l.after, l.watches = false, v.after, v.watches
 	switch {
+	case l.again && (v.idle || v.watches):
+		l.at = time.Time{}
 	case l.again:
 		l.at = c.now().Add(min(v.pause, time.Second))
-		if v.idle {
-			l.at = time.Time{}
-		}
 	case v.idle:
 		delete(c.lines, conv)
 	default:
