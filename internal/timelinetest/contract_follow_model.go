@@ -171,7 +171,7 @@ func (l *life) restart(how func(*Node)) {
 // followModel has a replica that holds everything from the start: it must say what the hub says.
 func followModel(t *testing.T, open Open) {
 	accepted := map[string]int{}
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		p := newPair(t, open)
 		l := newLife(t, p, seed)
 		p.replica.MustBegin(t, p.log(t), 0)
@@ -287,7 +287,7 @@ func samePointers(t *testing.T, p *pair) {
 
 // followLate has replicas that begin in the middle of the log, whenever a user of theirs comes.
 func followLate(t *testing.T, open Open) {
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		p := newPair(t, open)
 		p.hub.MustAppend(t, Change(t, p.c, p.alice, frame.TypeMemberRemove, "out", frame.Change{UserIDs: []string{string(p.bob)}}))
 		l := newLife(t, p, 100+seed)
