@@ -4,6 +4,7 @@ package homeserver_test
 
 import (
 	"testing"
+	"time"
 
 	"parley.chat/internal/testenv"
 	"parley.chat/protocol/fault"
@@ -132,4 +133,28 @@ func TestAbroad_WhoBearsALinkJoinsAtItsHub(t *testing.T) {
 	}
 	w.alice.Do("POST", "/conversations/"+c.ConversationID+"/requests/"+carol.ID, nil, nil)
 	has(t, w.b, carol, c.ConversationID, func(c frame.Conversation) bool { return c.Membership == "joined" })
+}
+
+func TestAbroad_ContactsSeePresenceAndStrangersDoNot(t *testing.T) {
+	t.Parallel()
+	w := newAbroad(t)
+	carol := w.a.User(t, "carol")
+	var c frame.Conversation
+	w.alice.Do("POST", "/conversations", rest.CreateConversation{Type: "group", Members: []string{w.bob.ID}}, &c)
+	has(t, w.b, w.bob, c.ConversationID, anything)
+	a, b := w.alice.Socket(nil), w.bob.Socket(nil)
+	beats(a)
+	beats(b)
+	sees := func(s *testenv.Server, viewer, of *testenv.User, status string) {
+		t.Helper()
+		s.Until(viewer.ID+" sees that "+of.ID+" is "+status, func() bool {
+			w.clock.add(11 * time.Second)
+			var p frame.Presence
+			viewer.Do("GET", "/users/"+of.ID+"/presence", nil, &p)
+			return p.Status == status
+		})
+	}
+	sees(w.a, w.alice, w.bob, "online")
+	sees(w.b, w.bob, w.alice, "online")
+	sees(w.a, carol, w.bob, "offline")
 }
