@@ -100,7 +100,7 @@ func (w *Writer) rest(ctx context.Context, v timeline.View, hub id.Server, after
 		return verdict{idle: true}
 	}
 	w.o.Log.Debug("entries that a hub promised did not come yet", slog.String("conversation", string(v.State.ID)), slog.String("server", string(hub)))
-	return verdict{pause: followTime, watches: true}
+	return verdict{rest: true, after: after}
 }
 
 // request is what is sent; it is signed anew each time, by the key that is good now.

@@ -32,9 +32,10 @@ type couriers struct {
 // line is one conversation.
 type line struct {
 	hub     id.Server
-	after   int64 // submissions up to this number have their answer
+	after   int64     // submissions up to this number have their answer, and perhaps not their entry
+	since   time.Time // when the first of these was answered
 	at      time.Time
-	watches bool // until then it only watches whether promised entries come: what is added does not wait for that
+	resting bool // until entries come that were promised
 	running bool
 	again   bool // something was added while it ran
 }
@@ -61,8 +62,11 @@ func (c *couriers) want(conv id.Conversation, to id.Server) {
 		c.lines[conv] = l
 	}
 	l.hub, l.again = to, true
-	if l.watches {
-		l.at = time.Time{}
+	if soon := c.now().Add(time.Second); l.at.After(soon) || l.resting { // What is added does not wait for what has its answer.
+		l.at = soon
+		if l.resting {
+			l.at = time.Time{}
+		}
 	}
 	c.ring()
 }
@@ -135,10 +139,10 @@ func (w *Writer) Heard(server id.Server) { w.couriers.heard(server) }
 
 // verdict is what is to be done about a conversation after a round.
 type verdict struct {
-	idle    bool          // nothing waits
-	pause   time.Duration // before the next round
-	watches bool          // … which is for what has its answer already
-	after   int64
+	idle  bool          // nothing waits
+	rest  bool          // nothing waits but for entries that were promised
+	pause time.Duration // before the next round
+	after int64
 }
 
 // run carries what is due until ctx is done; it returns when the last courier is back.
@@ -180,6 +184,9 @@ func (c *couriers) next() (id.Conversation, *line, time.Duration) {
 			wait = min(wait, left)
 		default:
 			l.running, l.again = true, false
+			if l.after != 0 && now.Sub(l.since) > followTime { // What did not come is sent again.
+				l.after = 0
+			}
 			c.running++
 			h.running++
 			taken := *l
@@ -198,14 +205,20 @@ func (c *couriers) done(conv id.Conversation, was *line, v verdict) {
 	c.tidy(was.hub)
 	c.ring()
 	l := c.lines[conv]
-	l.running, l.after, l.watches = false, v.after, v.watches
+	l.running = false
+	if v.after != 0 && l.after == 0 {
+		l.since = c.now()
+	}
+	l.after, l.resting = v.after, v.rest
 	switch {
-	case l.again && (v.idle || v.watches):
+	case l.again && (v.idle || v.rest):
 		l.at = time.Time{}
 	case l.again:
 		l.at = c.now().Add(min(v.pause, time.Second))
 	case v.idle:
 		delete(c.lines, conv)
+	case v.rest:
+		l.at = l.since.Add(followTime + time.Second)
 	default:
 		l.at = c.now().Add(v.pause)
 	}

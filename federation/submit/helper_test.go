@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ type room struct {
 	o        submit.Options
 	stop     func()
 
+	deaf     atomic.Bool // entries are not given
 	mu       sync.Mutex
 	cut      bool
 	sends    []wire.Submissions
@@ -109,7 +111,7 @@ func (r *room) start(t testing.TB) {
 	t.Helper()
 	replicas := replica.New(replica.Options{Self: b, Timeline: r.here, Store: r.shelf, Keys: r,
 		Ask: func(ctx context.Context, _ id.Server, in wire.Entries) (wire.Range, error) {
-			if r.isCut() {
+			if r.isCut() || r.deaf.Load() {
 				return wire.Range{}, errCut
 			}
 			out, err := (&source{r, t}).Entries(ctx, b, in)

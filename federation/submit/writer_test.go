@@ -234,6 +234,30 @@ func TestAppend_AnEntryThatDoesNotComeIsPulled(t *testing.T) {
 	r.same(t)
 }
 
+func TestAppend_WhatFollowsDoesNotWaitForAnEntryThatWasPromised(t *testing.T) {
+	r := newRoom(t, func(o *submit.Options) { o.Wait = time.Millisecond })
+	r.deaf.Store(true)
+	r.setAnswer(func(_ wire.Submissions, honest func() (wire.Ordered, error)) (wire.Ordered, error) {
+		out, err := honest()
+		out.Range = nil
+		return out, err
+	})
+	for i := range 5 {
+		name := fmt.Sprint("m", i)
+		if _, err := r.Append(t.Context(), r.message(t, bob, name)); err != nil {
+			t.Fatal(err)
+		}
+		timelinetest.Eventually(t, "the hub has it", func() bool { return slices.Contains(r.log(t), name) })
+		if n := len(r.sent()); n != i+1 {
+			t.Errorf("%d requests for %d messages", n, i+1)
+		}
+	}
+	r.deaf.Store(false)
+	r.push(t)
+	timelinetest.Eventually(t, "nothing waits", func() bool { return len(r.here.Queue.Rows()) == 0 })
+	r.same(t)
+}
+
 func TestAppend_ARefusalIsToldAndDoesNotHoldUpTheRest(t *testing.T) {
 	r := newRoom(t, func(o *submit.Options) { o.Wait = time.Millisecond })
 	r.hub.MustAppend(t, timelinetest.Change(t, r.conv, alice, frame.TypeMemberAdd, "add", frame.Change{UserIDs: []string{string(bert)}}))

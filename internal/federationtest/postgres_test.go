@@ -50,6 +50,7 @@ var template = pgtest.NewTemplate(func(ctx context.Context, dsn string) error {
 type town struct {
 	sides map[id.Server]*side
 	cut   atomic.Bool
+	wait  time.Duration // for the place of an event
 }
 
 // side is one server.
@@ -73,9 +74,9 @@ type parts struct {
 	hub      *submit.Hub
 }
 
-func newTown(t *testing.T, names ...id.Server) *town {
+func newTown(t testing.TB, wait time.Duration, names ...id.Server) *town {
 	t.Helper()
-	w := &town{sides: map[id.Server]*side{}}
+	w := &town{wait: wait, sides: map[id.Server]*side{}}
 	for i, name := range names {
 		s, err := store.Open(context.Background(), shards, []store.Database{{DSN: template.New(t), Shards: []id.Shard{0, 1, 2, 3}}})
 		if err != nil {
@@ -229,7 +230,7 @@ func (s *side) start(t testing.TB) {
 			return out, s.Call(ctx, hub, wire.SnapshotPath, wire.AskSnapshot{ConversationID: c}, &out)
 		}})
 	p.writer = submit.NewWriter(submit.Options{Self: s.name, Timeline: p.Node, Store: s.store, Replicas: p.replicas, Signer: s,
-		Limits: conversation.Limits{MaxMembers: event.MaxMembers}, Wait: 50 * time.Millisecond,
+		Limits: conversation.Limits{MaxMembers: event.MaxMembers}, Wait: s.town.wait,
 		Send: func(ctx context.Context, hub id.Server, in wire.Submissions) (out wire.Ordered, err error) {
 			return out, s.Call(ctx, hub, wire.SubmissionsPath, in, &out)
 		}})
@@ -357,7 +358,7 @@ func order(log []*conversation.Event, by id.Server) (out []string) {
 // was taken stands in it once, in the order of who said it.
 func TestServers_SayEverythingOnceThroughCutsAndCrashes(t *testing.T) {
 	const a, b, rounds, each = id.Server("a.test"), id.Server("b.test"), 3, 25
-	w := newTown(t, a, b)
+	w := newTown(t, 50*time.Millisecond, a, b)
 	convs := []id.Conversation{w.sides[a].group(t, "of a"), w.sides[b].group(t, "of b")}
 	for _, c := range convs {
 		w.same(t, c, 0)
@@ -422,7 +423,7 @@ func (s *side) waiting(t testing.TB) (n int) {
 // A hub that tells another history after changes of the state is convicted by what the tables hold.
 func TestServers_AForkIsProvedFromTheTables(t *testing.T) {
 	const a, b = id.Server("a.test"), id.Server("b.test")
-	w := newTown(t, a, b)
+	w := newTown(t, 50*time.Millisecond, a, b)
 	hub, here := w.sides[a], w.sides[b]
 	c := hub.group(t, "of a")
 	w.same(t, c, 0) // From the start on.
