@@ -8,6 +8,7 @@
 //	go run ./bench -idle 4000
 //	go run ./bench -channel 1000000 -window 1
 //	go run ./bench -federated -pairs 20
+//	go run ./bench -join 1000000
 //
 // It starts `parley serve` (built from this tree, or -binary) on a data folder of
 // its own with fsync on, and reads CPU times from /proc, so it runs on Linux.

@@ -32,6 +32,7 @@ type options struct {
 	channel int
 
 	federated bool
+	join      int
 }
 
 func run(ctx context.Context, args []string) error {
@@ -45,9 +46,13 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.idle, "idle", 0, "instead: connect so many sockets and print their memory")
 	flags.IntVar(&o.channel, "channel", 0, "instead: post to a channel with so many subscribers and to one with 1,000, and compare")
 	flags.BoolVar(&o.federated, "federated", false, "instead: pairs across two servers, in both directions, and beside them pairs of one server")
+	flags.IntVar(&o.join, "join", 0, "instead: add users of another server to a group with so many entries and to one with 100, and compare")
 	_ = flags.Parse(args)
 	if o.federated {
 		return federated(ctx, o)
+	}
+	if o.join > 0 {
+		return join(ctx, o)
 	}
 
 	srv, err := start(ctx, o.binary)
