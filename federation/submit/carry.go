@@ -154,7 +154,7 @@ func (w *Writer) unsent(ctx context.Context, hub id.Server, rows []submission.Ro
 	if len(rows) > 1 {
 		return w.single(ctx, hub, rows, after)
 	}
-	if err := w.fail(ctx, rows[0], f); err != nil {
+	if err := w.fail(ctx, rows[0], told(f.Code, f.Message, f.RetryAfter)); err != nil {
 		return verdict{pause: time.Second, after: after}
 	}
 	return verdict{after: rows[0].N}

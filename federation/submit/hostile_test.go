@@ -94,6 +94,15 @@ func TestAppend_CodesThatWouldMisleadAClientAreNotHandedOn(t *testing.T) {
 	}
 }
 
+func TestAppend_ARefusedRequestDoesNotMisleadAClientEither(t *testing.T) {
+	r := newRoom(t)
+	r.setAnswer(func(wire.Submissions, func() (wire.Ordered, error)) (wire.Ordered, error) {
+		return wire.Ordered{}, fault.New(fault.Unauthenticated, "log in again")
+	})
+	_, err := r.Append(t.Context(), r.message(t, bob, "x"))
+	wantFault(t, "a hub says what only the own server may say", err, fault.SubmissionRefused)
+}
+
 func TestAppend_ARefusedRequestIsSettledOneByOne(t *testing.T) {
 	r := newRoom(t, func(o *submit.Options) { o.Wait = time.Millisecond })
 	r.setCut(true)
