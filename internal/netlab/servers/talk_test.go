@@ -48,8 +48,10 @@ func begin(t *testing.T, rec *history.Recorder, a, b *servers.Server) *talk {
 	}
 	k.group = group.ConversationID
 	k.until("alice is in the group", func() bool { return k.alice.has(k.group) >= 0 })
-	if x, y := k.checkpoint(k.alice, k.direct), k.checkpoint(k.bob, k.group); x.Hub != "a.test" || y.Hub != "b.test" {
-		t.Errorf("the hub of the direct conversation is %s, of the group %s", x.Hub, y.Hub)
+	for conv, hub := range map[string]string{k.direct: "a.test", k.group: "b.test"} {
+		if x, y := k.checkpoint(k.alice, conv).Hub, k.checkpoint(k.bob, conv).Hub; x != hub || y != hub {
+			t.Errorf("the hub of %s is %s for alice and %s for bob, want %s", conv, x, y, hub)
+		}
 	}
 	return k
 }
@@ -179,9 +181,10 @@ func (k *talk) check(rec *history.Recorder) {
 		if diff := cmp.Diff(x, y, cmpopts.IgnoreFields(frame.Event{}, "Status", "TempID", "DeviceID")); diff != "" {
 			k.t.Errorf("the logs of %s are not the same, a.test - b.test +:\n%s", conv, diff)
 		}
-		if p, q := k.checkpoint(k.alice, conv), k.checkpoint(k.bob, conv); p.Seq != q.Seq || p.Hash != q.Hash || p.Hash == "" {
-			k.t.Errorf("the heads of %s are %+v and %+v", conv, p, q)
-		}
+		k.until("both have the same signed head of "+conv, func() bool {
+			p, q := k.checkpoint(k.alice, conv), k.checkpoint(k.bob, conv)
+			return p.Hub == q.Hub && p.Seq == q.Seq && p.Seq == int64(len(x)-1) && p.Hash == q.Hash && p.Hash != ""
+		})
 		for _, e := range x {
 			entry := history.Entry{Seq: e.Seq, MessageID: e.MessageID, Kind: e.Type}
 			if e.Type == frame.TypeMessage {
