@@ -123,6 +123,7 @@ var rules = map[string]func(*State, Member, Proposal, Limits) error{
 	frame.TypeLinkRevoke:    decideLinkRevoke,
 	frame.TypePin:           decidePin,
 	frame.TypeUnpin:         decidePin,
+	frame.TypeHubTransfer:   decideHub,
 }
 
 func directFixed() error {

@@ -27,8 +27,13 @@ type Info struct {
 	Links          []Link            `json:"links,omitempty"`      // in order of creation
 	Requests       []Request         `json:"requests,omitempty"`   // in order of asking
 	Bans           []Ban             `json:"bans,omitempty"`       // in order of banning
-	Hub            id.Server         `json:"hub,omitempty"`        // … that gives the order now, where it is not the first one
-	Term           int64             `json:"term,omitempty"`       // how often it was moved
+	Moves          []Move            `json:"moves,omitempty"`      // of the hub, oldest first: the n-th began term n
+}
+
+// Move is one change of the hub.
+type Move struct {
+	Hub id.Server `json:"hub"` // that orders what follows
+	Seq int64     `json:"seq"` // of the entry that moved it, the last of the term before
 }
 
 // Link is an invite link. Of its secret only the hash is known.
@@ -65,6 +70,7 @@ const (
 	MaxLinks    = 20 // that are alive
 	MaxRequests = 100
 	MaxBans     = 500
+	MaxMoves    = 64
 	maxInfo     = 60 << 10
 )
 

@@ -131,16 +131,12 @@ func (s *State) possible() error {
 		return errors.New("more than there may be")
 	case i.SharedFrom < 0 || !i.Shared && i.SharedFrom != 0:
 		return errors.New("a history that is shared from nowhere")
-	case i.Term < 0 || i.Hub == s.Create.Hub || i.Hub != "" && i.Term == 0:
-		return errors.New("a hub that was moved without a term")
 	}
 	if err := i.users(); err != nil {
 		return err
 	}
-	if i.Hub != "" {
-		if _, err := id.ParseServer(string(i.Hub)); err != nil {
-			return err
-		}
+	if err := s.moved(); err != nil {
+		return err
 	}
 	if !maps.Equal(i.Permissions, grant(nil, i.Permissions)) {
 		return errors.New("permissions that say what is so anyway")
@@ -148,6 +144,24 @@ func (s *State) possible() error {
 	return checkSettings(frame.Change{
 		Description: &i.Description, AvatarURL: &i.AvatarURL, Permissions: i.Permissions, EphemeralTimer: &i.EphemeralTimer, SlowMode: &i.SlowMode,
 	})
+}
+
+// moved checks the moves of the hub: each is to another server, and after the one before.
+func (s *State) moved() error {
+	if len(s.Info.Moves) > MaxMoves || s.Info.Moves != nil && len(s.Info.Moves) == 0 {
+		return errors.New("more moves of the hub than there may be")
+	}
+	hub, seq := s.Create.Hub, int64(0)
+	for _, m := range s.Info.Moves {
+		if _, err := id.ParseServer(string(m.Hub)); err != nil {
+			return err
+		}
+		if m.Hub == hub || m.Seq <= seq || m.Seq > id.MaxSeq {
+			return errors.New("a hub that was moved nowhere, or at an impossible time")
+		}
+		hub, seq = m.Hub, m.Seq
+	}
+	return nil
 }
 
 // users checks the ids of those who are no members.

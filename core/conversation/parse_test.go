@@ -80,11 +80,14 @@ func TestParseState_RefusesWhatNoLogFoldsTo(t *testing.T) {
 		{`"joinedSeq":0,`, `"fromSeq":1,"joinedSeq":0,`},
 		{`bob@example.org`, `alice@example.org`},
 		{`bob@example.org`, `bob`},
-		{`"info":{`, `"info":{"term":1,`},
+		{`]},"members"`, `],"moves":[]},"members"`},
+		{`]},"members"`, `],"moves":[{"hub":"b.example","seq":0}]},"members"`},
+		{`]},"members"`, `],"moves":[{"hub":"b.example","seq":3},{"hub":"b.example","seq":4}]},"members"`},
+		{`]},"members"`, `],"moves":[{"hub":"b.example","seq":3},{"hub":"c.example","seq":3}]},"members"`},
 		{`"userId":"mallory@example.org"}]`, `"userId":"mallory"}]`},
 		{`"createdBy":"alice@example.org"`, `"createdBy":"ALICE"`},
-		{`"info":{`, `"info":{"hub":"example.org","term":1,`},
-		{`"info":{`, `"info":{"hub":"no server",`},
+		{`]},"members"`, `],"moves":[{"hub":"example.org","seq":3}]},"members"`},
+		{`]},"members"`, `],"moves":[{"hub":"no server","seq":3}]},"members"`},
 		{`"info":{`, `"info":{"ephemeralTimer":7,`},
 		{`"info":{`, `"info":{"permissions":{"send":"member"},`},
 		{`"info":{`, `"info":{"permissions":{"fly":"member"},`},
@@ -106,15 +109,21 @@ func TestParseState_RefusesWhatNoLogFoldsTo(t *testing.T) {
 
 func TestState_TheHubMovesWithoutTheConversation(t *testing.T) {
 	good, create := stateText(t)
-	moved := strings.Replace(good, `"info":{`, `"info":{`, 1)
-	moved = strings.Replace(moved, `"links":`, `"hub":"b.example","links":`, 1)
-	moved = strings.Replace(moved, `]},"members"`, `],"term":3},"members"`, 1)
+	moved := strings.Replace(good, `]},"members"`, `],"moves":[{"hub":"b.example","seq":1},{"hub":"c.example","seq":2},{"hub":"b.example","seq":4}]},"members"`, 1)
 	s, err := conversation.ParseState([]byte(moved), create, nil)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, moved)
 	}
 	if s.Hub() != "b.example" || s.Term() != 3 {
 		t.Errorf("hub %s, term %d", s.Hub(), s.Term())
+	}
+	for seq, want := range map[int64]conversation.Reign{
+		0: {Hub: "example.org", Last: 1}, 1: {Hub: "example.org", Last: 1}, 2: {Hub: "b.example", Term: 1, Last: 2},
+		3: {Hub: "c.example", Term: 2, Last: 4}, 5: {Hub: "b.example", Term: 3, Last: id.MaxSeq},
+	} {
+		if got := s.ReignAt(seq); got != want {
+			t.Errorf("the entry at %d is of %+v", seq, got)
+		}
 	}
 	message := &conversation.Target{Type: "message", Sender: full("alice")}
 	for server, want := range map[id.Server]fault.Code{"b.example": "", "example.org": fault.UnknownConversation} {
@@ -164,7 +173,7 @@ func TestServers_AreThoseOfJoinedMembers(t *testing.T) {
 func FuzzParseState(f *testing.F) {
 	good, create := stateText(f)
 	f.Add(good)
-	f.Add(strings.Replace(good, `"info":{`, `"info":{"hub":"b.example","term":1,`, 1))
+	f.Add(strings.Replace(good, `]},"members"`, `],"moves":[{"hub":"b.example","seq":3}]},"members"`, 1))
 	f.Fuzz(func(t *testing.T, raw string) {
 		s, err := conversation.ParseState([]byte(raw), create, nil)
 		if err != nil {

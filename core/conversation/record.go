@@ -129,7 +129,7 @@ func fillChange(out *frame.Event, content []byte) error {
 		c.Role = Simple // Whatever the log says: the fold joins new members with this role.
 	}
 	out.TargetMessageID = c.TargetMessageID
-	c.TargetMessageID, c.SecretHash = "", ""
+	c.TargetMessageID, c.SecretHash, c.Acceptance = "", "", nil
 	out.Change = &c
 	return nil
 }

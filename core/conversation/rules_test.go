@@ -161,6 +161,8 @@ var subjects = map[string]string{
 	"slow":      "slow mode.",
 	"mentions":  "mentions.",
 	"channels":  "who writes in a channel.",
+
+	"hubs": "which server orders a conversation. What the new server signed is looked at elsewhere: the signatures here are 64 zero bytes.",
 }
 
 func stateOf(s *conversation.State) *state {
@@ -232,7 +234,7 @@ func (w *world) noteEntry(p *proposed, e *conversation.Event) {
 	}
 	sub := submissionOf(e, event.ContentHash(e.Salt, e.Content))
 	rawSub, err1 := sub.Canonical(nil)
-	entry, err2 := conversation.EntryOf(e, prev, w.state.Term(), w.state)
+	entry, err2 := conversation.EntryOf(e, prev, w.state.ReignAt(e.Seq).Term, w.state)
 	rawEntry, err3 := entry.Canonical(nil)
 	if err1 != nil || err2 != nil || err3 != nil || entry.SubmissionHash != canonical.Hash("submission", rawSub) {
 		panic("an accepted event has no entry")

@@ -44,6 +44,11 @@ func (w *world) govern(p conversation.Proposal, verb string, rest []string) (_ c
 	case (verb == "joins" || verb == "requests") && len(rest) >= 2:
 		p.Type = map[string]string{"joins": frame.TypeMemberJoin, "requests": frame.TypeJoinRequest}[verb]
 		p.Change.LinkID, p.SecretHash = w.linkID(rest[1]), w.secretHash(rest[len(rest)-1])
+	case verb == "moves" && len(rest) == 1: // alice moves b.example
+		p.Type, p.Change.Hub = frame.TypeHubTransfer, rest[0]
+		p.Change.Acceptance = &frame.Acceptance{KeyID: "ed25519:b1", Signature: canonical.EncodeBase64(make([]byte, conversation.AcceptanceSize))}
+	case verb == "usurps" && len(rest) == 1: // without the word of the new server
+		p.Type, p.Change.Hub = frame.TypeHubTransfer, rest[0]
 	case (verb == "pins" || verb == "unpins") && len(rest) >= 1:
 		p.Type = map[string]string{"pins": frame.TypePin, "unpins": frame.TypeUnpin}[verb]
 		err = w.target(&p, rest)
@@ -149,6 +154,9 @@ func describeInfo(s *conversation.State) (parts []string) {
 	slices.Sort(parts)
 	for _, c := range slices.Sorted(maps.Keys(s.Info.Permissions)) {
 		parts = append(parts, c+" "+s.Info.Permissions[c])
+	}
+	for _, m := range s.Info.Moves {
+		parts = append(parts, fmt.Sprint("hub ", m.Hub, " after ", m.Seq))
 	}
 	if s.Info.Shared {
 		parts = append(parts, fmt.Sprint("shared from ", s.Info.SharedFrom))

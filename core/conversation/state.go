@@ -186,6 +186,8 @@ func (s *State) applyInfo(e *Event, c frame.Change) {
 		s.Info.pin(c.TargetMessageID)
 	case frame.TypeUnpin:
 		s.Info.unpin(c.TargetMessageID)
+	case frame.TypeHubTransfer:
+		s.move(c.Hub, e.Seq)
 	}
 }
 

@@ -95,6 +95,9 @@ func VerifyAt(e *Event, prev event.Hash, term int64, s *State) (*State, error) {
 			next.Members[u] = m
 		}
 	}
+	if n := len(s.Info.Moves); n > 0 && s.Info.Moves[n-1].Seq > e.Seq {
+		return nil, BreakSeq
+	}
 	if next.Created <= 0 || next.Created > e.HubTime {
 		next.Created = e.HubTime
 	}
@@ -105,7 +108,7 @@ func VerifyAt(e *Event, prev event.Hash, term int64, s *State) (*State, error) {
 		return nil, BreakCount
 	case e.HubTime < 0 || e.HubTime > maxTime:
 		return nil, BreakTime
-	case term != s.Term():
+	case term != s.ReignAt(e.Seq).Term:
 		return nil, BreakHash
 	}
 	entry, err := EntryOf(e, prev, term, &next)

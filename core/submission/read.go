@@ -140,6 +140,8 @@ func meant(typ string, c frame.Change) (frame.Change, bool) {
 		return frame.Change{LinkID: c.LinkID}, true
 	case frame.TypeLinkCreate:
 		return frame.Change{LinkID: c.LinkID, SecretHash: c.SecretHash, ExpiresAt: c.ExpiresAt, MaxUses: c.MaxUses, NeedsApproval: c.NeedsApproval}, true
+	case frame.TypeHubTransfer:
+		return frame.Change{Hub: c.Hub, Acceptance: c.Acceptance}, true
 	case frame.TypePin, frame.TypeUnpin:
 		return frame.Change{TargetMessageID: c.TargetMessageID}, true
 	case frame.TypeSettings:

@@ -321,9 +321,7 @@ func (w *work) addState(p *pending, e *conversation.Event, before, after *conver
 		row.Created, _ = after.Create.Canonical() // It was read from that.
 	}
 	w.States = append(w.States, row)
-	if p.foreign == nil { // Followers are the hub's.
-		w.addFollowers(e, before, after)
-	}
+	w.addFollowers(p.conv.shard.group.t, e, before, after)
 	for u, m := range after.Members {
 		had, ok := before.Member(u)
 		if ok && had == m {

@@ -117,7 +117,7 @@ func (o *Outbox) item(ctx context.Context, t *transaction, ref follower.Ref) (fi
 	}
 	row := rows[0] // Another one waits until it has everything of this one.
 	step := row.Next(v.Head.Seq)
-	if v.State.Hub() != o.Self {
+	if v.State.Hub() != o.Self && row.Until == follower.None { // What it ordered before it was moved it hands on all the same.
 		step.Kind = follower.Drop
 	}
 	out, s := item{ConversationID: row.ID}, sent{row: row, view: v}
@@ -376,5 +376,47 @@ func (o *Outbox) snapshot(ctx context.Context, v timeline.View) (out replica.Sna
 			out.JoinedAt[u] = m.JoinedAt
 		}
 	}
+	out.Moves, err = o.moves(ctx, v)
+	return out, err
+}
+
+// moves shows that the hub is the hub: the entries by which the conversation was handed over, each signed by who was it before.
+func (o *Outbox) moves(ctx context.Context, v timeline.View) ([]replica.Moved, error) {
+	var out []replica.Moved
+	for _, m := range v.State.Info.Moves {
+		f, err := o.one(ctx, v, m.Seq)
+		if err != nil {
+			return nil, err
+		}
+		rec, err := Record(f, true)
+		if err != nil {
+			return nil, err
+		}
+		point, err := o.end(ctx, v, rec)
+		if err == nil && point == nil {
+			err = fmt.Errorf("nothing is kept of how term %d ended", f.Term)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, replica.Moved{Record: rec, Checkpoint: *point})
+	}
 	return out, nil
+}
+
+// end is the checkpoint of a record, by who ordered it: this server, or the one that handed over with it; nil if there is none.
+func (o *Outbox) end(ctx context.Context, v timeline.View, r replica.Record) (*replica.Checkpoint, error) {
+	reign := v.State.ReignAt(r.Entry.Seq)
+	if reign.Hub == o.Self {
+		return o.sign(r)
+	}
+	if r.Entry.Seq != reign.Last {
+		return nil, nil
+	}
+	raw, err := o.Store.Handover(ctx, v.State.ID, reign.Term)
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	point := &replica.Checkpoint{}
+	return point, json.Unmarshal(raw, point)
 }

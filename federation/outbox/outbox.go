@@ -55,6 +55,8 @@ type Store interface {
 	Log
 	Cursors
 	Destinations
+	// Handover reads the checkpoint with which a term ended that another server ordered, nil if it is not kept.
+	Handover(ctx context.Context, c id.Conversation, term int64) ([]byte, error)
 }
 
 // Client asks other servers; an answer other than 2xx is a *peer.Refusal.
@@ -127,7 +129,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 func (o *Outbox) Moved(e *conversation.Event, s *conversation.State) {
 	parts := parts(e.Type)
 	servers := s.Servers()
-	if !parts && (len(servers) == 0 || len(servers) == 1 && servers[0] == o.Self) || s.Hub() != o.Self {
+	if !parts && (len(servers) == 0 || len(servers) == 1 && servers[0] == o.Self) || s.ReignAt(e.Seq).Hub != o.Self && s.Hub() != o.Self {
 		return
 	}
 	ref := follower.Ref{Shard: e.Shard, Conv: e.Conv, ID: e.ConversationID}

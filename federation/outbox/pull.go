@@ -25,6 +25,9 @@ func (o *Outbox) Entries(ctx context.Context, origin id.Server, req replica.Entr
 	if err != nil {
 		return out, err
 	}
+	if v.State.Hub() != o.Self && (req.AfterSeq == nil || v.State.ReignAt(*req.AfterSeq+1).Hub != o.Self) {
+		return out, stranger()
+	}
 	count := req.Limit
 	if count == 0 {
 		count = replica.MaxRecords
@@ -60,6 +63,7 @@ func (o *Outbox) after(ctx context.Context, v timeline.View, origin id.Server, a
 			row, to = &rows[i], rows[i].Last(v.Head.Seq)
 		}
 	}
+	to = min(to, v.State.ReignAt(after+1).Last) // A checkpoint is of one term. spec: HUB-PROOF-2
 	if to <= after {
 		return out, nil
 	}
@@ -68,7 +72,10 @@ func (o *Outbox) after(ctx context.Context, v timeline.View, origin id.Server, a
 		return out, err
 	}
 	if out.Records, err = fitting(list); err == nil {
-		out.Checkpoint, err = o.sign(out.Records[len(out.Records)-1])
+		out.Checkpoint, err = o.end(ctx, v, out.Records[len(out.Records)-1])
+	}
+	if err == nil && out.Checkpoint == nil { // The hub before handed over later, and signed that.
+		out.Records = []replica.Record{}
 	}
 	return out, err
 }
@@ -110,6 +117,9 @@ func fitting(list []replica.Record) ([]replica.Record, error) {
 // again then. Faults: unknown_conversation, not_member. spec: FED-PULL-4
 func (o *Outbox) Snapshot(ctx context.Context, origin id.Server, c id.Conversation) (replica.Snapshot, error) {
 	v, _, err := o.followed(ctx, origin, c)
+	if err == nil && v.State.Hub() != o.Self {
+		err = stranger()
+	}
 	if err != nil {
 		return replica.Snapshot{}, err
 	}
@@ -135,7 +145,9 @@ func (o *Outbox) Snapshot(ctx context.Context, origin id.Server, c id.Conversati
 	return out, nil
 }
 
-// followed finds a conversation that is ordered here for a server that has, or had, members in it. To others it does not exist.
+func stranger() error { return fault.New(fault.UnknownConversation, "no such conversation") }
+
+// followed finds a conversation that is or was ordered here for a server that has, or had, members in it. To others it does not exist.
 // spec: FED-PULL-3
 func (o *Outbox) followed(ctx context.Context, origin id.Server, c id.Conversation) (v timeline.View, sight follower.Sight, err error) {
 	if _, err := id.ParseConversation(string(c)); err != nil {
@@ -145,8 +157,9 @@ func (o *Outbox) followed(ctx context.Context, origin id.Server, c id.Conversati
 		return v, sight, err
 	}
 	sight, ok := follower.SightOf(v.State, origin, v.Head.Seq)
-	if !ok || v.State.Hub() != o.Self || origin == o.Self {
-		return v, sight, fault.New(fault.UnknownConversation, "no such conversation")
+	was := slices.ContainsFunc(v.State.Info.Moves, func(m conversation.Move) bool { return m.Hub == o.Self })
+	if !ok || v.State.Hub() != o.Self && v.State.Create.Hub != o.Self && !was || origin == o.Self {
+		return v, sight, stranger()
 	}
 	return v, sight, nil
 }

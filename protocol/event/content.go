@@ -32,11 +32,15 @@ func MessageContent(m frame.Send) ([]byte, error) {
 // ChangeContent is the canonical content of a state event other than create. spec: LOG-CONTENT-3
 func ChangeContent(c frame.Change) ([]byte, error) {
 	o := canonical.Begin(nil)
+	if err := acceptance(&o, c.Acceptance); err != nil {
+		return nil, err
+	}
 	pointed("avatarUrl", c.AvatarURL, o.String)
 	pointed("description", c.Description, o.String)
 	pointed("ephemeralTimer", c.EphemeralTimer, o.Int)
 	positive(&o, "expiresAt", c.ExpiresAt)
 	optional(&o, "historyVisibility", c.HistoryVisibility)
+	optional(&o, "hub", c.Hub)
 	optional(&o, "linkId", c.LinkID)
 	positive(&o, "maxUses", c.MaxUses)
 	optional(&o, "name", c.Name)
@@ -55,6 +59,18 @@ func ChangeContent(c frame.Change) ([]byte, error) {
 		return nil, err
 	}
 	return o.End()
+}
+
+func acceptance(o *canonical.Object, a *frame.Acceptance) error {
+	if a == nil {
+		return nil
+	}
+	inner := canonical.Begin(nil)
+	inner.String("keyId", a.KeyID)
+	inner.String("signature", a.Signature)
+	raw, err := inner.End()
+	o.Raw("acceptance", raw)
+	return err
 }
 
 func permissions(o *canonical.Object, roles map[string]string) error {
@@ -105,8 +121,9 @@ func ParseChange(typ string, content []byte) (frame.Change, error) {
 	}
 	var wire struct {
 		frame.Change
-		SecretHash      string `json:"secretHash"`
-		TargetMessageID string `json:"targetMessageId"`
+		SecretHash      string            `json:"secretHash"`
+		TargetMessageID string            `json:"targetMessageId"`
+		Acceptance      *frame.Acceptance `json:"acceptance"`
 	}
 	if err := canonical.Check(content); err != nil {
 		return frame.Change{}, err
@@ -116,6 +133,7 @@ func ParseChange(typ string, content []byte) (frame.Change, error) {
 	}
 	out := wire.Change
 	out.SecretHash, out.TargetMessageID = wire.SecretHash, wire.TargetMessageID
+	out.Acceptance = wire.Acceptance
 	if err := sameBytes(content, func() ([]byte, error) { return ChangeContent(out) }); err != nil {
 		return frame.Change{}, err
 	}

@@ -71,6 +71,7 @@ const (
 	TypeLinkRevoke    = "link_revoke"    // Change: linkId
 	TypePin           = "pin"            // targetMessageId
 	TypeUnpin         = "unpin"          // targetMessageId
+	TypeHubTransfer   = "hub_transfer"   // hub
 )
 
 // Change is what a state event changes.
@@ -96,9 +97,19 @@ type Change struct {
 	MaxUses       int64  `json:"maxUses,omitempty"`   // 0 is without limit
 	NeedsApproval bool   `json:"needsApproval,omitempty"`
 
+	Hub string `json:"hub,omitempty"` // of hub_transfer: the server that orders the conversation from then on
+
 	// In the log only.
 	SecretHash      string `json:"-"` // of invite links
 	TargetMessageID string `json:"-"` // of pins; clients see that of the event
+
+	Acceptance *Acceptance `json:"-"` // of hub_transfer
+}
+
+// Acceptance is the new hub's signature in a hub_transfer.
+type Acceptance struct {
+	KeyID     string `json:"keyId"`
+	Signature string `json:"signature"` // base64url
 }
 
 // Conversation is a conversation as one of its members sees it.

@@ -22,6 +22,7 @@ const (
 	UsersPath        = "/federation/v1/users"
 	LinksPath        = "/federation/v1/links"
 	HeadsPath        = "/federation/v1/heads"
+	HubPath          = "/federation/v1/hub"
 )
 
 // Transaction is what a server has to tell another, of many conversations at once.
@@ -210,6 +211,18 @@ type Entries struct {
 // AskSnapshot asks for a snapshot.
 type AskSnapshot struct {
 	ConversationID id.Conversation `json:"conversationId"`
+}
+
+// AskHub asks a server whether it will order a conversation in a term, the one after that which holds. spec: HUB-ACCEPT-1
+type AskHub struct {
+	ConversationID id.Conversation `json:"conversationId"`
+	Term           int64           `json:"term"`
+}
+
+// HubAccepted is the server's word, as it stands in the entry that hands the conversation over.
+type HubAccepted struct {
+	KeyID     string `json:"keyId"`
+	Signature string `json:"signature"` // base64url
 }
 
 // rawObject keeps the bytes of an object as they came.

@@ -82,7 +82,17 @@ type Snapshot struct {
 	JoinedAt   map[id.User]int64 // hub time at which joined members joined; told by the hub, covered by no hash
 	Record     Record
 	Checkpoint Checkpoint // of the entry
+	Moves      []Moved    // of the hub, oldest first: each signed by the hub before
 }
+
+// Moved is the last entry of a term, by which its hub handed the conversation over, with that hub's checkpoint of it. spec: HUB-PROOF-1
+type Moved struct {
+	Record     Record     `json:"entry"`
+	Checkpoint Checkpoint `json:"checkpoint"`
+}
+
+// MaxMoves is how many moves a snapshot has at most.
+const MaxMoves = 64
 
 type snapshot struct {
 	Create     string            `json:"create"`
@@ -90,6 +100,7 @@ type snapshot struct {
 	JoinedAt   map[id.User]int64 `json:"joinedAt,omitempty"`
 	Record     Record            `json:"entry"`
 	Checkpoint Checkpoint        `json:"checkpoint"`
+	Moves      []Moved           `json:"moves,omitempty"`
 }
 
 // MarshalJSON writes the snapshot.
@@ -116,6 +127,14 @@ func (s *Snapshot) UnmarshalJSON(raw []byte) error {
 	}
 	if err := checkEnd(entry.ConversationID, []Record{w.Record}, &w.Checkpoint); err != nil {
 		return err
+	}
+	if len(w.Moves) > MaxMoves {
+		return fault.Invalid("moves", "must be at most %d", MaxMoves)
+	}
+	for i := range w.Moves {
+		if err := checkEnd(entry.ConversationID, []Record{w.Moves[i].Record}, &w.Moves[i].Checkpoint); err != nil {
+			return err
+		}
 	}
 	*s = Snapshot(w)
 	return nil
