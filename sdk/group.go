@@ -23,6 +23,11 @@ func (c *Client) TransferOwner(ctx context.Context, conversationID, userID strin
 	return c.call(ctx, http.MethodPost, conversationPath(conversationID)+"/owner", rest.TransferOwner{UserID: userID}, nil)
 }
 
+// MoveHub has another server give the conversation its order: the server of a member, which accepts it.
+func (c *Client) MoveHub(ctx context.Context, conversationID, server string) error {
+	return c.call(ctx, http.MethodPost, conversationPath(conversationID)+"/hub", rest.MoveHub{ServerName: server}, nil)
+}
+
 // Ban keeps a user out of a group, member or not.
 func (c *Client) Ban(ctx context.Context, conversationID, userID string) error {
 	return c.call(ctx, http.MethodPut, banPath(conversationID, userID), nil, nil)

@@ -24,6 +24,7 @@ func TestGroup_CallsAreThoseOfTheAPI(t *testing.T) {
 			_, err := c.Edit(ctx, conv, rest.EditConversation{Description: &text})
 			return err
 		}},
+		{"POST " + base + "/hub", `{"serverName":"b.example"}`, frame.Conversation{}, func(ctx context.Context) error { return c.MoveHub(ctx, conv, "b.example") }},
 		{"POST " + base + "/owner", `{"userId":"bob@x"}`, frame.Conversation{}, func(ctx context.Context) error { return c.TransferOwner(ctx, conv, "bob@x") }},
 		{"PUT " + base + "/bans/bob@x", "", nil, func(ctx context.Context) error { return c.Ban(ctx, conv, "bob@x") }},
 		{"DELETE " + base + "/bans/bob@x", "", nil, func(ctx context.Context) error { return c.Unban(ctx, conv, "bob@x") }},

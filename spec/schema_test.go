@@ -206,7 +206,7 @@ func TestSchemas_HaveExactlyTheMembersOfTheGoTypes(t *testing.T) {
 		"Messages": rest.Messages{}, "Found": rest.Found{}, "Discovery": rest.Discovery{}, "Software": rest.Software{},
 		"prefs": frame.Prefs{}, "request": frame.Request{}, "accountdata": frame.AccountData{}, "Settings": rest.Settings{}, "EditSettings": rest.EditSettings{},
 		"Blocks": rest.Blocks{}, "Block": rest.Block{}, "EditPrefs": rest.EditPrefs{}, "MessageReceipts": rest.MessageReceipts{}, "MessageReceipt": rest.MessageReceipt{}, "DataKeys": rest.Data{},
-		"TransferOwner": rest.TransferOwner{}, "Ban": rest.Ban{}, "Bans": rest.Bans{}, "CreateLink": rest.CreateLink{}, "Link": rest.Link{},
+		"TransferOwner": rest.TransferOwner{}, "MoveHub": rest.MoveHub{}, "Ban": rest.Ban{}, "Bans": rest.Bans{}, "CreateLink": rest.CreateLink{}, "Link": rest.Link{},
 		"Links": rest.Links{}, "LinkToken": rest.LinkToken{}, "LinkPreview": rest.LinkPreview{}, "JoinRequested": rest.JoinRequested{},
 		"JoinRequest": rest.JoinRequest{}, "JoinRequests": rest.JoinRequests{},
 		"presence": frame.Presence{}, "SetPresence": rest.SetPresence{},

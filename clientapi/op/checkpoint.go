@@ -31,11 +31,12 @@ func (o *Conversations) Checkpoint(ctx context.Context, c Caller, conversationID
 	if err != nil {
 		return rest.Checkpoint{}, err
 	}
-	if v.State.Hub() != o.Server {
+	reign := v.State.ReignAt(v.Head.Seq)
+	if reign.Hub != o.Server {
 		return o.checkpointOfHub(ctx, v.State.ID)
 	}
 	point := event.Checkpoint{
-		ConversationID: v.State.ID, Hash: v.Head.Hash, Hub: o.Server, Seq: v.Head.Seq, Term: v.State.Term(), Time: time.Now().UnixMilli(),
+		ConversationID: v.State.ID, Hash: v.Head.Hash, Hub: o.Server, Seq: v.Head.Seq, Term: reign.Term, Time: time.Now().UnixMilli(),
 	}
 	sig, err := o.Signer.Sign(point)
 	if err != nil {

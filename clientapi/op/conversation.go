@@ -49,6 +49,7 @@ type Conversations struct {
 	Users    Users
 	Others   Others         // nil: there are no other servers
 	Joiner   Joiner         // nil as Others
+	Hubs     Hubs           // nil as Others
 	Asked    *consent.Asked // who asked hubs elsewhere to join; nil remembers nobody
 	People   *account.People
 	Server   id.Server

@@ -182,7 +182,9 @@ func (m *Moderation) add(ctx context.Context, w witness, seq int64, name id.Mess
 		e = e.Erase()
 	}
 	e.ConversationID = w.State.ID
-	got, err := report.Evidence(e, events[0].Hash, w.by)
+	by := w.by
+	by.Term = w.State.ReignAt(e.Seq).Term
+	got, err := report.Evidence(e, events[0].Hash, by)
 	out.Entries = append(out.Entries, got)
 	return e, err
 }

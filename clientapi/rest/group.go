@@ -16,6 +16,9 @@ func groupRoutes(o *op.Conversations) []Route {
 		{Method: "POST", Path: conversationPath + "/owner", Auth: true, Status: 200, Handle: Body(func(c *Call, in wire.TransferOwner) (any, error) {
 			return o.TransferOwner(c.Context(), c.Caller, c.Param("conversationId"), in)
 		})},
+		{Method: "POST", Path: conversationPath + "/hub", Auth: true, Status: 200, Handle: Body(func(c *Call, in wire.MoveHub) (any, error) {
+			return o.MoveHub(c.Context(), c.Caller, c.Param("conversationId"), in)
+		})},
 		{Method: "GET", Path: conversationPath + "/bans", Auth: true, Status: 200, Handle: paged(100, func(c *Call, cursor string, limit int) (any, error) {
 			return o.Bans(c.Context(), c.Caller, c.Param("conversationId"), cursor, limit)
 		})},

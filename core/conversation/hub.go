@@ -41,7 +41,7 @@ type Reign struct {
 	Last int64 // seq of its last entry, which hands over; id.MaxSeq while it lasts
 }
 
-// ReignAt is the term of the entry at a seq. spec: HUB-TERM-1
+// ReignAt is the term of the entry at a seq. spec: FED-MOVE-1
 func (s *State) ReignAt(seq int64) Reign {
 	r := Reign{Hub: s.Create.Hub, Last: id.MaxSeq}
 	for _, m := range s.Info.Moves {
@@ -61,7 +61,7 @@ const AcceptanceSize = 64
 const maxKeyID = 128
 
 // decideHub lets an owner hand the conversation over to the server of a joined member. Whether that server signed is looked at by who
-// can find its keys. spec: HUB-MOVE-1 HUB-MOVE-2
+// can find its keys. spec: FED-MOVE-2 FED-MOVE-3
 func decideHub(s *State, m Member, p Proposal, _ Limits) error {
 	if m.Role != Owner {
 		return fault.New(fault.InsufficientRole, "only an owner moves the conversation to another server")
@@ -93,7 +93,7 @@ func checkAcceptance(a *frame.Acceptance) error {
 	return nil
 }
 
-// AcceptanceOf is what the new hub signed, and its signature; that of a hub_transfer that follows s. spec: HUB-MOVE-3
+// AcceptanceOf is what the new hub signed, and its signature; that of a hub_transfer that follows s. spec: FED-MOVE-4
 func AcceptanceOf(s *State, c frame.Change) (event.Acceptance, event.Signature, error) {
 	a := event.Acceptance{ConversationID: s.ID, Hub: id.Server(c.Hub), Term: s.Term() + 1}
 	if err := checkAcceptance(c.Acceptance); err != nil {

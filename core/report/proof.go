@@ -22,12 +22,13 @@ type Signed struct {
 	Hub    id.Server
 	Signer Signer
 	Now    int64
+	Term   int64 // of the event's entry
 }
 
 // Evidence makes the proof of an event that changes no state. prev is the hash of the entry before it.
 func Evidence(e *conversation.Event, prev event.Hash, by Signed) (rest.Evidence, error) {
 	content := e.Submission().ContentHash
-	entry, err := conversation.EntryOf(e, prev, 0, nil)
+	entry, err := conversation.EntryOf(e, prev, by.Term, nil)
 	if err != nil {
 		return rest.Evidence{}, err
 	}

@@ -331,7 +331,15 @@ func (o *Outbox) head(ctx context.Context, v timeline.View, seq int64) (*replica
 	if err != nil {
 		return nil, err
 	}
-	return o.checkpoint(event.Checkpoint{ConversationID: v.State.ID, Hash: f.Hash, Seq: seq, Term: f.Term})
+	rec, err := Record(f, false)
+	if err != nil {
+		return nil, err
+	}
+	point, err := o.end(ctx, v, rec)
+	if err == nil && point == nil {
+		err = fmt.Errorf("entry %d was ordered by another server", seq)
+	}
+	return point, err
 }
 
 // one reads one entry.
@@ -358,7 +366,10 @@ func (o *Outbox) snapshot(ctx context.Context, v timeline.View) (out replica.Sna
 	if out.Record, err = Record(f, true); err != nil {
 		return out, err
 	}
-	point, err := o.checkpoint(event.Checkpoint{ConversationID: v.State.ID, Hash: f.Hash, Seq: f.Seq, Term: f.Term})
+	point, err := o.end(ctx, v, out.Record)
+	if err == nil && point == nil {
+		err = fmt.Errorf("nothing is kept of how term %d ended", f.Term)
+	}
 	if err != nil {
 		return out, err
 	}

@@ -221,6 +221,9 @@ func (h *hub) Records(_ context.Context, _ id.Shard, conv, from, to int64, limit
 	return out, nil
 }
 
+// Handover implements outbox.Store.
+func (h *hub) Handover(context.Context, id.Conversation, int64) ([]byte, error) { return nil, nil }
+
 // Shards implements outbox.Cursors.
 func (h *hub) Shards() int { return shards }
 

@@ -63,7 +63,7 @@ func (o *Outbox) after(ctx context.Context, v timeline.View, origin id.Server, a
 			row, to = &rows[i], rows[i].Last(v.Head.Seq)
 		}
 	}
-	to = min(to, v.State.ReignAt(after+1).Last) // A checkpoint is of one term. spec: HUB-PROOF-2
+	to = min(to, v.State.ReignAt(after+1).Last) // A checkpoint is of one term. spec: FED-MOVE-11
 	if to <= after {
 		return out, nil
 	}

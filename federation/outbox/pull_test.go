@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"parley.chat/core/conversation"
 	"parley.chat/protocol/event"
 	"parley.chat/protocol/fault"
 	"parley.chat/protocol/frame"
@@ -165,9 +166,17 @@ func TestEntries_OthersLearnNothing(t *testing.T) {
 		if _, err := w.out.Snapshot(t.Context(), "b.test", room.ref.ID); !fault.Is(err, fault.NotMember) {
 			t.Errorf("snapshot for who left: %v", err)
 		}
-		w.convs[room.ref.ID].states[room.shown-1].Info.Hub = "c.test"
-		if _, err := w.out.Entries(t.Context(), "b.test", replica.Entries{ConversationID: room.ref.ID, AfterSeq: &zero}); !fault.Is(err, fault.UnknownConversation) {
+		w.convs[room.ref.ID].states[room.shown-1].Info.Moves = []conversation.Move{{Hub: "c.test", Seq: 1}}
+		after := int64(1)
+		if _, err := w.out.Entries(t.Context(), "b.test", replica.Entries{ConversationID: room.ref.ID, AfterSeq: &after}); !fault.Is(err, fault.UnknownConversation) {
 			t.Errorf("of another hub: %v", err)
+		}
+		own, err := w.out.Entries(t.Context(), "b.test", replica.Entries{ConversationID: room.ref.ID, AfterSeq: &zero})
+		if err != nil || len(own.Records) != 1 || own.Checkpoint == nil || own.Checkpoint.Term != 0 || own.Checkpoint.Seq != 1 {
+			t.Errorf("of the own term: %+v, %v", own, err)
+		}
+		if _, err := w.out.Snapshot(t.Context(), "b.test", room.ref.ID); !fault.Is(err, fault.UnknownConversation) {
+			t.Errorf("a snapshot of another hub: %v", err)
 		}
 	})
 }

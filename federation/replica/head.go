@@ -14,7 +14,7 @@ import (
 
 // takeHead takes a checkpoint by itself: it says how far there is to pull.
 func (r *Replicas) takeHead(ctx context.Context, from id.Server, v timeline.View, cp *wire.Checkpoint) error {
-	if cp == nil || cp.Hub != from || v.State != nil && cp.ConversationID != v.State.ID {
+	if cp == nil || v.State == nil && cp.Hub != from || v.State != nil && (cp.ConversationID != v.State.ID || cp.Hub != v.State.ReignAt(cp.Seq).Hub) {
 		return refused("a head that is not signed by its hub")
 	}
 	if v.State == nil { // The snapshot was too large to be sent unasked.
@@ -24,8 +24,8 @@ func (r *Replicas) takeHead(ctx context.Context, from id.Server, v timeline.View
 		r.want(cp.ConversationID, from, cp.Seq)
 		return fault.New(fault.UnknownReplica, "there is no replica of the conversation here")
 	}
-	if cp.Term != v.State.Term() {
-		return refused(fmt.Sprintf("a head of term %d, the conversation is in term %d", cp.Term, v.State.Term()))
+	if term := v.State.ReignAt(cp.Seq).Term; cp.Term != term {
+		return refused(fmt.Sprintf("a head of term %d, the conversation is in term %d", cp.Term, term))
 	}
 	if err := r.verifyHead(ctx, cp); err != nil {
 		return err
@@ -64,13 +64,17 @@ func (r *Replicas) Witness(ctx context.Context, cp wire.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if v.State == nil || v.State.Hub() != cp.Hub {
+	if v.State == nil {
 		return stranger()
+	}
+	if v.State.ReignAt(cp.Seq).Hub != cp.Hub {
+		_, err := r.takeOther(ctx, cp.Hub, v, wire.Item{ConversationID: cp.ConversationID, Head: &cp})
+		return err
 	}
 	if err := r.recall(ctx, cp.ConversationID); err != nil {
 		return err
 	}
-	if err := r.takeHead(ctx, cp.Hub, v, &cp); err != nil {
+	if err := r.takeHead(ctx, v.State.Hub(), v, &cp); err != nil {
 		return r.explain(cp.ConversationID, cp.Hub, err)
 	}
 	return nil

@@ -430,7 +430,7 @@ func TestTake_RefusesSnapshotsThatLie(t *testing.T) {
 			r.Servers[m].SignHead(t, &s.Checkpoint)
 		}, code: fault.UnknownConversation},
 		{name: "a stranger says that the hub was moved to it", from: m, tell: func(t *testing.T, r *room, s *wire.Snapshot) {
-			s.State = strings.Replace(s.State, `"members":`, `"info":{"hub":"m.test","term":1},"members":`, 1)
+			s.State = strings.Replace(s.State, `"members":`, `"info":{"moves":[{"hub":"m.test","seq":1}]},"members":`, 1)
 			s.Record.Entry.Term = 1
 			restate(t, r, s, r.Servers[m])
 		}},

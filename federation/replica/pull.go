@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -219,12 +220,33 @@ func (r *Replicas) pullOnce(ctx context.Context, c id.Conversation, hub id.Serve
 	if err != nil {
 		return true, err
 	}
-	if v.State != nil && (v.State.Hub() != hub || v.Head.Seq >= upTo) {
+	from := r.sources(v, hub)
+	if v.State != nil && v.Head.Seq >= upTo || len(from) == 0 {
 		return false, nil
 	}
 	if err := r.recall(ctx, c); err != nil {
 		return !fault.Is(err, fault.Diverged), err
 	}
+	for _, server := range from {
+		if more, err = r.pullFrom(ctx, c, server, v, upTo); err == nil {
+			break
+		}
+	}
+	return more, err
+}
+
+// sources are whom to ask for what a server says there is: the hub first. The server may be the one to which it was moved meanwhile.
+func (r *Replicas) sources(v timeline.View, said id.Server) []id.Server {
+	switch {
+	case v.State == nil || !r.hasOwn(v.State) || v.State.Hub() == said:
+		return []id.Server{said}
+	case v.State.Hub() == r.o.Self || !slices.Contains(v.State.Servers(), said):
+		return nil
+	}
+	return []id.Server{v.State.Hub(), said}
+}
+
+func (r *Replicas) pullFrom(ctx context.Context, c id.Conversation, hub id.Server, v timeline.View, upTo int64) (more bool, err error) {
 	item, err := r.ask(ctx, c, hub, v)
 	if err != nil {
 		r.o.Log.Debug("a hub does not give what is missing", slog.String("conversation", string(c)), slog.String("server", string(hub)), slog.Any("error", err))

@@ -24,7 +24,7 @@ func (r *Replicas) takeRange(ctx context.Context, from id.Server, v timeline.Vie
 	if len(rng.Records) == 0 { // Nothing but a head.
 		return v.Head.Seq, r.takeHead(ctx, from, v, rng.Checkpoint)
 	}
-	entries, err := r.verified(ctx, from, v, rng)
+	entries, err := r.verified(ctx, v, rng)
 	if err != nil {
 		return v.Head.Seq, err
 	}
@@ -34,6 +34,9 @@ func (r *Replicas) takeRange(ctx context.Context, from id.Server, v timeline.Vie
 	if entries[0].Seq > v.Head.Seq+1 {
 		r.want(rng.ConversationID, from, rng.Checkpoint.Seq)
 		return v.Head.Seq, &timeline.GapError{Head: v.Head}
+	}
+	if err := r.keepHandover(ctx, rng); err != nil {
+		return v.Head.Seq, err
 	}
 	prefs, refusing, err := r.consents(ctx, v, entries)
 	if err != nil {
@@ -54,18 +57,18 @@ func (r *Replicas) takeRange(ctx context.Context, from id.Server, v timeline.Vie
 
 // verified checks what stands by itself: the checkpoint is the hub's, the entries chain up to it, and those that are new are vouched
 // for by their authors' servers. An entry that is held is compared by its hash, which says more.
-func (r *Replicas) verified(ctx context.Context, from id.Server, v timeline.View, rng *wire.Range) ([]timeline.Foreign, error) {
+func (r *Replicas) verified(ctx context.Context, v timeline.View, rng *wire.Range) ([]timeline.Foreign, error) {
 	cp := rng.Checkpoint
 	last := rng.Records[len(rng.Records)-1].Entry
 	switch {
 	case cp == nil:
 		return nil, refused("a range without a checkpoint")
-	case cp.Hub != from, cp.ConversationID != rng.ConversationID:
+	case cp.Hub != v.State.Hub(), cp.ConversationID != rng.ConversationID:
 		return nil, refused("a checkpoint of another hub or conversation")
 	case cp.Term != v.State.Term():
 		return nil, refused(fmt.Sprintf("of term %d, the conversation is in term %d", cp.Term, v.State.Term()))
 	}
-	c := r.checker(ctx, signers(cp, rng.Records, v.Head.Seq))
+	c := r.checker(ctx, append(signers(cp, rng.Records, v.Head.Seq), successors(rng.Records)...))
 	done, err := r.checking(ctx)
 	if err != nil {
 		return nil, err
@@ -99,8 +102,13 @@ func (r *Replicas) verified(ctx context.Context, from id.Server, v timeline.View
 		if err := form(rec); err != nil {
 			return nil, err
 		}
-		if err := c.author(from, rec); err != nil {
+		if err := c.author(cp.Hub, rec); err != nil {
 			return nil, err
+		}
+		if rec.Submission.Type == frame.TypeHubTransfer {
+			if err := c.acceptance(rec); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil

@@ -42,6 +42,8 @@ type Store interface {
 	SaveCheckpoints(ctx context.Context, checkpoints map[id.Conversation][]byte) error
 	// SaveProof keeps a proof, unless there is one already, and marks the conversation diverged.
 	SaveProof(ctx context.Context, c id.Conversation, proof []byte) error
+	// SaveHandover keeps the checkpoint with which a hub ended its term.
+	SaveHandover(ctx context.Context, c id.Conversation, term int64, checkpoint []byte) error
 	// Proofs reads the proofs kept, at most so many.
 	Proofs(ctx context.Context, limit int) ([][]byte, error)
 	// Hashes reads the hashes of entries held, in order from a seq on, at most so many.
@@ -184,8 +186,8 @@ func (r *Replicas) Take(ctx context.Context, from id.Server, item wire.Item) (se
 	if err != nil {
 		return none, err
 	}
-	if v.State != nil && v.State.Hub() != from {
-		return none, stranger()
+	if v.State != nil && v.State.Hub() != from && !hands(v.State, from, &item) && (item.Snapshot == nil || r.hasOwn(v.State)) {
+		return r.takeOther(ctx, from, v, item)
 	}
 	if item.Wrong != nil {
 		return end(v), item.Wrong

@@ -63,8 +63,8 @@ func (r *Replicas) readSnapshot(ctx context.Context, from id.Server, s *wire.Sna
 	switch {
 	case event.ConversationID([]byte(s.Create)) != entry.ConversationID, cp.ConversationID != entry.ConversationID:
 		return nil, none, refused("a snapshot of several conversations")
-	case cp.Hub != from || cp.Hash != hash || cp.Seq != entry.Seq || cp.Term != entry.Term:
-		return nil, none, refused("the checkpoint is not the sender's, of the entry")
+	case cp.Hash != hash || cp.Seq != entry.Seq || cp.Term != entry.Term:
+		return nil, none, refused("the checkpoint is not of the entry")
 	case len(s.State) > maxState, len(create.Members) > event.MaxMembers, len(s.JoinedAt) > event.MaxMembers:
 		return nil, none, refused("a snapshot of a conversation that is too large")
 	case entry.StateHash == nil || canonical.Hash("state", []byte(s.State)) != *entry.StateHash:
@@ -76,36 +76,39 @@ func (r *Replicas) readSnapshot(ctx context.Context, from id.Server, s *wire.Sna
 	if err != nil {
 		return nil, none, refuse(err)
 	}
-	if err := r.hubOf(st, entry.Term, from); err != nil {
+	if err := r.hubOf(st, cp, from); err != nil {
 		return nil, none, err
 	}
-	c := r.checker(ctx, signers(cp, []wire.Record{s.Record}, -1))
+	c := r.checker(ctx, append(signers(cp, []wire.Record{s.Record}, -1), movers(s.Moves)...))
 	done, err := r.checking(ctx)
 	if err != nil {
 		return nil, none, err
 	}
 	defer done()
+	if err := c.moves(st, s.Moves); err != nil {
+		return nil, none, err
+	}
 	if err := c.checkpoint(cp, entry.HubTime); err != nil {
 		return nil, none, err
 	}
 	if err := form(&s.Record); err != nil {
 		return nil, none, err
 	}
-	if err := c.author(from, &s.Record); err != nil {
+	if err := c.author(cp.Hub, &s.Record); err != nil {
 		return nil, none, err
 	}
 	return st, foreign(&s.Record, hash), nil
 }
 
-// hubOf wants the sender to be the hub. That a hub was moved cannot be seen from a snapshot alone: whoever wanted to could say so.
-// spec: FED-SNAPSHOT-2
-func (r *Replicas) hubOf(st *conversation.State, term int64, from id.Server) error {
+// hubOf wants the sender to be the hub, and the checkpoint to be by who ordered the entry. spec: FED-SNAPSHOT-2
+func (r *Replicas) hubOf(st *conversation.State, cp *wire.Checkpoint, from id.Server) error {
+	reign := st.ReignAt(cp.Seq)
 	switch {
-	case st.Hub() != from || from == r.o.Self:
+	case st.Hub() != from && cp.Hub == from, from == r.o.Self:
 		return stranger()
-	case st.Hub() != st.Create.Hub:
-		return refused("the hub was moved, and nothing shows by whom")
-	case st.Term() != term:
+	case st.Hub() != from:
+		return refused("a snapshot of a server that is not the hub")
+	case reign.Term != cp.Term || reign.Hub != cp.Hub:
 		return refused("the entry is of another term than the state")
 	}
 	return nil

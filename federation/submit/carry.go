@@ -143,6 +143,10 @@ func (w *Writer) take(ctx context.Context, hub id.Server, item wire.Item) {
 func (w *Writer) unsent(ctx context.Context, hub id.Server, rows []submission.Row, after int64, err error) verdict {
 	f, refuses := errors.AsType[*fault.Error](err)
 	if !refuses || !permanent(f) || f.Code == fault.SignatureInvalid || f.Code == fault.NotHub {
+		if refuses && f.Code == fault.NotHub {
+			w.moved(ctx, hub, rows[0].Submission.ConversationID)
+			return verdict{pause: time.Second, after: after}
+		}
 		least := time.Duration(0)
 		if refuses {
 			least = f.RetryAfter
@@ -352,6 +356,8 @@ func told(code fault.Code, detail string, retry time.Duration) *fault.Error {
 	switch code {
 	case fault.Unavailable, fault.Internal, fault.Draining, fault.HubUnavailable, fault.QueueFull:
 		return fault.Retry(fault.Unavailable, retry, "%s", message)
+	case fault.NotHub: // It was moved a moment ago: the entry that says so comes.
+		return fault.Retry(fault.Unavailable, time.Second, "the conversation is being moved to another server")
 	case fault.RateLimited:
 		return fault.Retry(fault.RateLimited, retry, "%s", message)
 	case fault.Unchanged:

@@ -10,6 +10,7 @@ import (
 	"parley.chat/core/submission"
 	"parley.chat/core/timeline"
 	"parley.chat/protocol/fault"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 )
 
@@ -224,6 +225,9 @@ func answer(list []*waiter, r timeline.Result, err error) {
 func (w *Writer) Committed(events []conversation.Committed) {
 	for i := range events {
 		e := events[i].Event
+		if e.Type == frame.TypeHubTransfer && events[i].State != nil { // What waits goes elsewhere from now on.
+			w.couriers.want(e.ConversationID, events[i].State.Hub())
+		}
 		if e.Sender.Server() != w.o.Self || e.TempID == "" || events[i].State.Hub() == w.o.Self || !waits(e.Type) {
 			continue
 		}

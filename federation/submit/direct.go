@@ -69,6 +69,9 @@ func (w *Writer) direct(ctx context.Context, hub id.Server, cmd timeline.Command
 	}
 	ans, err := w.o.Send(ctx, hub, in)
 	if err != nil {
+		if fault.Is(err, fault.NotHub) && v.State != nil {
+			w.moved(ctx, hub, cmd.ConversationID)
+		}
 		return timeline.Result{}, w.notAsked(hub, err)
 	}
 	w.o.Fail(FailBeforeFollow)

@@ -57,11 +57,14 @@ type HubOptions struct {
 	Store    HubStore
 	Keys     Keys
 	Source   Source
+	Signer   Signer // of the word that this server will be the hub
 	// Admit is asked about commands that concern others than their sender (create, members who are added): it refuses with a fault, or
 	// sets Prefs and Still.
 	Admit func(ctx context.Context, origin id.Server, cmd *timeline.Command) error
-	Log   *slog.Logger
-	Now   func() time.Time
+	// Diverged tells whether the hub of a conversation was found to lie; nil: it never was.
+	Diverged func(ctx context.Context, c id.Conversation) (bool, error)
+	Log      *slog.Logger
+	Now      func() time.Time
 
 	Checks int // signatures checked at once; as many as there are cores
 }
@@ -80,6 +83,9 @@ func NewHub(o HubOptions) *Hub {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Diverged == nil {
+		o.Diverged = func(context.Context, id.Conversation) (bool, error) { return false, nil }
 	}
 	if o.Admit == nil {
 		o.Admit = func(context.Context, id.Server, *timeline.Command) error { return nil }
@@ -297,6 +303,8 @@ func (h *Hub) command(ctx context.Context, origin id.Server, s *wire.Submitted) 
 		err = h.o.Admit(ctx, origin, &cmd)
 	case frame.TypeMemberAdd:
 		err = h.o.Admit(ctx, origin, &cmd)
+	case frame.TypeHubTransfer:
+		err = h.accepted(ctx, &cmd)
 	}
 	cmd.Signed = &timeline.Signed{Salt: s.Salt, KeyID: s.Signature.KeyID, Signature: s.Signature.Bytes}
 	return cmd, err

@@ -187,7 +187,15 @@ func (w *Writer) Append(ctx context.Context, cmd timeline.Command) (timeline.Res
 		return timeline.Result{}, err
 	}
 	if hub == w.o.Self {
-		return w.o.Timeline.Append(ctx, cmd)
+		r, err := w.o.Timeline.Append(ctx, cmd)
+		elsewhere, ok := errors.AsType[*timeline.ElsewhereError](err)
+		if !ok {
+			return r, err
+		}
+		hub = elsewhere.Hub // It was handed over a moment ago.
+		if v, err = w.o.Timeline.View(ctx, cmd.ConversationID); err != nil {
+			return timeline.Result{}, err
+		}
 	}
 	if !waits(cmd.Type) {
 		return w.direct(ctx, hub, cmd, "")
@@ -215,7 +223,12 @@ func (w *Writer) Submit(ctx context.Context, cmd timeline.Command, then func(tim
 	case err != nil:
 		return err
 	case hub == w.o.Self:
-		return w.o.Timeline.Submit(ctx, cmd, then)
+		return w.o.Timeline.Submit(ctx, cmd, func(r timeline.Result, err error) {
+			if _, ok := errors.AsType[*timeline.ElsewhereError](err); ok { // It was handed over a moment ago: who sends again is carried there.
+				err = away(err)
+			}
+			then(r, err)
+		})
 	case !waits(cmd.Type):
 		r, err := w.direct(ctx, hub, cmd, "")
 		if err == nil {

@@ -4,6 +4,7 @@ package federationtest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"parley.chat/core/timeline"
@@ -19,12 +20,14 @@ type Shelf struct {
 	mu          sync.Mutex
 	checkpoints map[id.Conversation][]byte
 	proofs      map[id.Conversation][]byte
+	handovers   map[string][]byte
 	Err         error // of everything, if set
 }
 
 // NewShelf is empty.
 func NewShelf(m *timelinetest.Mem) *Shelf {
-	return &Shelf{Mem: m, checkpoints: map[id.Conversation][]byte{}, proofs: map[id.Conversation][]byte{}}
+	return &Shelf{Mem: m, checkpoints: map[id.Conversation][]byte{}, proofs: map[id.Conversation][]byte{},
+		handovers: map[string][]byte{}}
 }
 
 // Replica reads what is kept.
@@ -42,6 +45,23 @@ func (s *Shelf) SaveCheckpoints(_ context.Context, list map[id.Conversation][]by
 		s.checkpoints[c] = raw
 	}
 	return s.Err
+}
+
+// SaveHandover keeps how a term ended.
+func (s *Shelf) SaveHandover(_ context.Context, c id.Conversation, term int64, checkpoint []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if key := fmt.Sprint(c, term); s.handovers[key] == nil {
+		s.handovers[key] = checkpoint
+	}
+	return s.Err
+}
+
+// Handover reads how a term ended.
+func (s *Shelf) Handover(_ context.Context, c id.Conversation, term int64) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.handovers[fmt.Sprint(c, term)], s.Err
 }
 
 // SaveProof keeps the first proof.

@@ -120,6 +120,8 @@ const (
 	TooManyEdits Code = "too_many_edits"
 	// TooManyReactions: The message has as many different emoji, or as many of this user, as a message can have.
 	TooManyReactions Code = "too_many_reactions"
+	// HubRefused: The server that is to order the conversation does not take it: it does not hold all of it, or no owner asks.
+	HubRefused Code = "hub_refused"
 	// BodyTooLarge: The request body is larger than 128 KiB.
 	BodyTooLarge Code = "body_too_large"
 	// ContentTooLarge: The content of an event is larger than 64 KiB.
@@ -214,6 +216,7 @@ var catalogue = map[Code]Info{
 	TooLate:                  {Status: 409, Close: 0, Retry: "never", Meaning: "The sender's time to delete the message for everyone is over."},
 	TooManyEdits:             {Status: 409, Close: 0, Retry: "never", Meaning: "The message was edited as often as a message can be."},
 	TooManyReactions:         {Status: 409, Close: 0, Retry: "never", Meaning: "The message has as many different emoji, or as many of this user, as a message can have."},
+	HubRefused:               {Status: 409, Close: 0, Retry: "never", Meaning: "The server that is to order the conversation does not take it: it does not hold all of it, or no owner asks."},
 	BodyTooLarge:             {Status: 413, Close: 0, Retry: "never", Meaning: "The request body is larger than 128 KiB."},
 	ContentTooLarge:          {Status: 413, Close: 0, Retry: "never", Meaning: "The content of an event is larger than 64 KiB."},
 	FrameTooLarge:            {Status: 413, Close: 1009, Retry: "never", Meaning: "The frame is larger than 128 KiB; the connection is closed."},
@@ -235,5 +238,5 @@ var catalogue = map[Code]Info{
 
 // All lists the codes in the catalogue's order.
 func All() []Code {
-	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SubmissionRefused, EntryRefused, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, SignatureInvalid, ServerRefused, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, UnknownReplica, NoMemberHere, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, SearchDisabled, TempIDConflict, StateChanged, Unchanged, EntriesMissing, Diverged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, NotHub, RateLimited, Internal, Unavailable, ServerUnreachable, HubUnavailable, QueueFull, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
+	return []Code{MalformedJSON, InvalidField, UnknownType, InvalidCursor, SubprotocolRequired, SubmissionRefused, EntryRefused, SyncRequired, Unauthenticated, TokenExpired, RefreshInvalid, TicketInvalid, WrongCredentials, SignatureInvalid, ServerRefused, OriginRefused, RegistrationClosed, RegistrationTokenInvalid, Forbidden, InsufficientRole, CannotAdd, Banned, NotMember, UnknownRoute, UnknownConversation, UnknownReplica, NoMemberHere, LinkInvalid, UnknownMessage, UnknownUser, UnknownReport, UnknownDevice, UnknownKey, MethodNotAllowed, UsernameTaken, UsernameReserved, PhoneNumberTaken, AlreadyMember, GroupFull, NotARequest, DirectFixed, QuotaExceeded, TooManySubscriptions, SearchDisabled, TempIDConflict, StateChanged, Unchanged, EntriesMissing, Diverged, LimitReached, LinkExpired, LinkUsedUp, LinkRevoked, MessageDeleted, TooLate, TooManyEdits, TooManyReactions, HubRefused, BodyTooLarge, ContentTooLarge, FrameTooLarge, UnsupportedMediaType, NotHub, RateLimited, Internal, Unavailable, ServerUnreachable, HubUnavailable, QueueFull, Draining, Replaced, SlowReader, DeviceRemoved, AccountDeactivated, AccountSuspended}
 }

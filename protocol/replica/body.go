@@ -213,7 +213,7 @@ type AskSnapshot struct {
 	ConversationID id.Conversation `json:"conversationId"`
 }
 
-// AskHub asks a server whether it will order a conversation in a term, the one after that which holds. spec: HUB-ACCEPT-1
+// AskHub asks a server whether it will order a conversation in a term, the one after that which holds. spec: FED-MOVE-6
 type AskHub struct {
 	ConversationID id.Conversation `json:"conversationId"`
 	Term           int64           `json:"term"`

@@ -85,7 +85,7 @@ type Snapshot struct {
 	Moves      []Moved    // of the hub, oldest first: each signed by the hub before
 }
 
-// Moved is the last entry of a term, by which its hub handed the conversation over, with that hub's checkpoint of it. spec: HUB-PROOF-1
+// Moved is the last entry of a term, by which its hub handed the conversation over, with that hub's checkpoint of it. spec: FED-MOVE-10
 type Moved struct {
 	Record     Record     `json:"entry"`
 	Checkpoint Checkpoint `json:"checkpoint"`

@@ -8,6 +8,12 @@ type TransferOwner struct {
 	Expects *int64 `json:"expects,omitempty"`
 }
 
+// MoveHub is the body of moveHub.
+type MoveHub struct {
+	ServerName string `json:"serverName"`
+	Expects    *int64 `json:"expects,omitempty"`
+}
+
 // Ban is a user who may not become a member.
 type Ban struct {
 	UserID   string `json:"userId"`

@@ -78,6 +78,10 @@ func (a *app) cmdTransfer(ctx context.Context, args []string) error {
 	return a.withUser(ctx, args[0], a.client.TransferOwner)
 }
 
+func (a *app) cmdHub(ctx context.Context, args []string) error {
+	return a.client.MoveHub(ctx, a.open, args[0])
+}
+
 // withUser does what is done to a user of the open conversation.
 func (a *app) withUser(ctx context.Context, name string, do func(ctx context.Context, conversationID, userID string) error) error {
 	user, err := a.userID(name)
@@ -236,6 +240,8 @@ func (a *app) describeGovern(e frame.Event, change frame.Change, who, whom strin
 		return who + " lifted the ban of " + whom, true
 	case frame.TypeOwnerTransfer:
 		return who + " handed the group over to " + whom, true
+	case frame.TypeHubTransfer:
+		return who + " moved the conversation to " + change.Hub, true
 	case frame.TypeMemberJoin:
 		return who + " joined by a link", true
 	case frame.TypeJoinRequest:

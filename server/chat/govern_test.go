@@ -64,6 +64,7 @@ func TestGovern_CommandsAskTheServerForWhatTheySay(t *testing.T) {
 		{"/approve carol", "POST carol@x", ""},
 		{"/decline carol", "DELETE carol@x", ""},
 		{"/transfer bob", "POST owner", ""},
+		{"/hub b.example", "POST hub", ""},
 		{"/slow soon", "", "! usage: /slow off|SECONDS"},
 		{"/timer 3d", "", "! usage: /timer off|1d|7d|90d"},
 		{"/permissions send", "", "! usage: /permissions [WHAT ROLE]"},

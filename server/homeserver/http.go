@@ -35,7 +35,7 @@ func (h *Homeserver) assembleHTTP(limits conversation.Limits) {
 	accounts.Others = h.abroad.asked()
 	conversations := &op.Conversations{
 		Timeline: h.timeline, Writer: h.timeline, Feed: h.feed, Channels: h.channels, People: h.people,
-		Users: everybody{h}, Others: h.abroad.asked(), Asked: h.asked,
+		Users: everybody{h}, Others: h.abroad.asked(), Hubs: h.hubs(), Asked: h.asked,
 		Finder: &search.Finder{Log: h.store, Owner: h.timeline, Shards: h.cfg.Database.Shards},
 		Server: id.Server(h.cfg.ServerName), Limits: limits, Signer: h.ring, Log: h.part("op"),
 	}

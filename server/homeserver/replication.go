@@ -74,7 +74,8 @@ func (h *Homeserver) openReplication() *replication {
 		Meter: h.timeline.Meter, Send: h.sendSubmissions, Outcome: h.tellOutcome, Log: h.part("submit"), Metrics: h.metrics, Now: h.now, Fail: h.opt.Fail,
 	})
 	r.hub = submit.NewHub(submit.HubOptions{
-		Self: self, Timeline: h.timeline, Store: h.store, Keys: h.peers.keys, Source: r.outbox, Admit: h.admit, Log: h.part("hub"), Now: h.now,
+		Self: self, Timeline: h.timeline, Store: h.store, Keys: h.peers.keys, Source: r.outbox, Signer: h.ring,
+		Diverged: r.replicas.Diverged, Admit: h.admit, Log: h.part("hub"), Now: h.now,
 	})
 	return r
 }
@@ -154,6 +155,9 @@ func (h *Homeserver) replicationRoutes() []door.Route {
 		}),
 		door.Post(wire.EntriesPath, func(ctx context.Context, origin id.Server, in wire.Entries) (any, error) {
 			return r.outbox.Entries(ctx, origin, in)
+		}),
+		door.Post(wire.HubPath, func(ctx context.Context, origin id.Server, in wire.AskHub) (any, error) {
+			return r.hub.Accept(ctx, origin, in)
 		}),
 		door.Post(wire.SnapshotPath, func(ctx context.Context, origin id.Server, in wire.AskSnapshot) (any, error) {
 			return r.outbox.Snapshot(ctx, origin, in.ConversationID)
