@@ -25,12 +25,14 @@ func TestAcceptance_IsOfOneConversationOneTermAndItsOwnServer(t *testing.T) {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(*event.Acceptance, *event.Signature){
-		"another term":         func(a *event.Acceptance, _ *event.Signature) { a.Term = 4 },
-		"another hub":          func(a *event.Acceptance, _ *event.Signature) { a.Hub = "c.example" },
-		"another conversation": func(a *event.Acceptance, _ *event.Signature) { a.ConversationID = "cBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" },
-		"a bit":                func(_ *event.Acceptance, s *event.Signature) { s.Bytes[0] ^= 1 },
-		"another signer":       func(_ *event.Acceptance, s *event.Signature) { s.Server = "c.example" },
-		"too short":            func(_ *event.Acceptance, s *event.Signature) { s.Bytes = s.Bytes[1:] },
+		"another term": func(a *event.Acceptance, _ *event.Signature) { a.Term = 4 },
+		"another hub":  func(a *event.Acceptance, _ *event.Signature) { a.Hub = "c.example" },
+		"another conversation": func(a *event.Acceptance, _ *event.Signature) {
+			a.ConversationID = "cBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+		},
+		"a bit":          func(_ *event.Acceptance, s *event.Signature) { s.Bytes[0] ^= 1 },
+		"another signer": func(_ *event.Acceptance, s *event.Signature) { s.Server = "c.example" },
+		"too short":      func(_ *event.Acceptance, s *event.Signature) { s.Bytes = s.Bytes[1:] },
 	} {
 		a, s := word, sig
 		s.Bytes = append([]byte(nil), sig.Bytes...)
