@@ -30,6 +30,7 @@ func federationCases() []*suite.Case {
 	askingCases(a)
 	findingCases(a)
 	hubCases(a)
+	nearCases(a)
 	return a.list
 }
 

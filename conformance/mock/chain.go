@@ -292,3 +292,33 @@ func readState(text string) (*State, error) {
 	}
 	return s, nil
 }
+
+// Submitted is what a server submits to a hub, with the bytes of what is signed.
+type Submitted struct {
+	Submission    json.RawMessage
+	Signature     struct{ KeyID, Signature string }
+	Salt, Content string
+}
+
+// Read verifies a submission with the key of the sender's server.
+func (s Submitted) Read(key func(server, keyID string) ([]byte, error)) (Record, error) {
+	o, err := Parse(s.Submission)
+	if err != nil {
+		return Record{}, err
+	}
+	r := Record{Submission: o, Content: s.Content, Signature: Object{"keyId": s.Signature.KeyID, "signature": s.Signature.Signature}}
+	if r.Salt, err = FromBase64(s.Salt); err != nil {
+		return r, err
+	}
+	sender, _ := o["sender"].(string)
+	public, err := key(ServerOf(sender), s.Signature.KeyID)
+	switch {
+	case err != nil:
+		return r, err
+	case !Verify(public, "submission", string(s.Submission), s.Signature.Signature):
+		return r, fmt.Errorf("the signature of %s over a submission does not verify", s.Signature.KeyID)
+	case len(r.Salt) != 16 || ContentHash(r.Salt, s.Content) != o["contentHash"]:
+		return r, fmt.Errorf("the content is not what the submission commits to")
+	}
+	return r, nil
+}

@@ -47,6 +47,13 @@ func (s *State) Fold(r Record) bool {
 	case "member_leave":
 		sender, _ := r.Submission["sender"].(string)
 		s.part(sender, "left", seq)
+	case "member_role":
+		role, _ := content["role"].(string)
+		for i := range s.Members {
+			if slices.Contains(texts(content["userIds"]), s.Members[i].User) {
+				s.Members[i].Role = role
+			}
+		}
 	case "rename":
 		s.Name, _ = content["name"].(string)
 	default:

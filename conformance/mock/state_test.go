@@ -20,7 +20,7 @@ type ruleVectors struct {
 // The states of the vectors are followed as far as their tests hold what the suite's homeservers do.
 func TestState_IsThatOfTheVectors(t *testing.T) {
 	checked := 0
-	for _, name := range []string{"create", "members", "direct"} {
+	for _, name := range []string{"create", "members", "direct", "roles"} {
 		for _, c := range vectors[ruleVectors](t, "rules/"+name+".json").Tests {
 			s := &mock.State{}
 			for _, step := range c.Steps {
