@@ -31,6 +31,7 @@ func federationCases() []*suite.Case {
 	findingCases(a)
 	hubCases(a)
 	nearCases(a)
+	peopleCases(a)
 	return a.list
 }
 

@@ -133,7 +133,13 @@ func farDirectOf(t *suite.T, p *peer, a *actor) *far {
 
 // farGroup begins a group of the suite's homeserver with users of the server under test.
 func farGroup(t *suite.T, members ...*actor) *far {
-	p := social(t)
+	f := farGroupOf(t, social(t), members...)
+	f.begin()
+	return f
+}
+
+// farGroupOf makes the group without telling anybody.
+func farGroupOf(t *suite.T, p *peer, members ...*actor) *far {
 	bob := p.first("bob")
 	all := []string{bob, p.first("carol")}
 	for _, m := range members {
@@ -149,7 +155,6 @@ func farGroup(t *suite.T, members ...*actor) *far {
 	}, bob)}
 	f.talk = &talk{t: t, id: f.log.ID}
 	f.serve()
-	f.begin()
 	return f
 }
 

@@ -38,7 +38,8 @@ type Net struct {
 	homes map[string]*Home       // by the host of requests
 	tls   map[string]*tls.Config // by the name that a client of TLS asks for, where it is not the honest one
 	spare []string
-	ring  Ring // the keys of the server under test
+	used  map[int]bool // ports of names that the server under test may have met
+	ring  Ring         // the keys of the server under test
 }
 
 // ErrNoName says that all names without a port were used.
@@ -49,7 +50,7 @@ func Open(o Options) (*Net, error) {
 	if len(o.Places) == 0 || len(o.Certificates) == 0 {
 		return nil, errors.New("a mock homeserver needs a name, an address, a certificate and its key")
 	}
-	n := &Net{Way: o.Way, o: o, homes: map[string]*Home{}, tls: map[string]*tls.Config{}}
+	n := &Net{Way: o.Way, o: o, homes: map[string]*Home{}, tls: map[string]*tls.Config{}, used: map[int]bool{}}
 	n.plain = &http.Server{
 		Handler: http.HandlerFunc(n.serve), TLSConfig: n.honest(), ReadHeaderTimeout: 30 * time.Second,
 		ErrorLog: log.New(io.Discard, "", 0),
@@ -101,14 +102,32 @@ func (n *Net) Home() (*Home, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := n.listen(net.JoinHostPort(host, "0"))
+	l, port, err := n.listenAnew(host)
 	if err != nil {
 		return nil, err
 	}
-	port := l.Addr().(*net.TCPAddr).Port
 	h := newHome(n, net.JoinHostPort(n.o.Places[0].Name, strconv.Itoa(port)))
 	h.listener = l
 	return n.add(h), nil
+}
+
+// listenAnew listens at a port that no homeserver before had: its keys are remembered by its name.
+func (n *Net) listenAnew(host string) (net.Listener, int, error) {
+	for {
+		l, err := n.listen(net.JoinHostPort(host, "0"))
+		if err != nil {
+			return nil, 0, err
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		n.mu.Lock()
+		known := n.used[port]
+		n.used[port] = true
+		n.mu.Unlock()
+		if !known {
+			return l, port, nil
+		}
+		defer l.Close() // Held until there is another.
+	}
 }
 
 // Spare makes a homeserver with a name without a port, which nobody used before in this run.
