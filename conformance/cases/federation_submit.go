@@ -20,12 +20,13 @@ func submissionCases(a *area) {
 	a.add("FED-SUBMIT-WHO", "a submission of a user of another server than the sender is refused", "FED-SUBMIT-5", submitWho)
 	a.add("FED-SUBMIT-SIGNED", "a submission with a wrong signature or content is refused", "FED-SUBMIT-6 FED-RECORD-1", submitSigned)
 	a.add("FED-SUBMIT-CANONICAL", "a submission in another encoding is refused", "FED-SUBMIT-6 ENC-CANON-4 ENC-CANON-6", submitCanonical)
-	a.add("FED-SUBMIT-RULES", "a submission is judged by the state and by what it expects", "FED-SUBMIT-7", submitRules)
+	a.add("FED-SUBMIT-RULES", "a submission is judged by the state and by what it expects", "FED-SUBMIT-7 LOG-SUBMISSION-3 LOG-SUBMISSION-4", submitRules)
 	a.add("FED-SUBMIT-AMONG", "one refusal does not hold up the submissions after it", "FED-SUBMIT-9 FED-SUBMIT-12", submitAmong)
 	a.add("FED-SUBMIT-SEEN", "a head that the hub never issued is refused", "FED-SUBMIT-10", submitSeen)
 	a.add("FED-SUBMIT-WHERE", "submissions are for the hub, from servers with members", "FED-SUBMIT-11", submitWhere)
 	a.add("FED-SUBMIT-OUT", "what a user says in another server's conversation goes to its hub", "FED-SUBMIT-1 FED-SUBMIT-4 LOG-SUBMISSION-1", submitOut)
 	a.add("FED-SUBMIT-AWAY", "what is said while the hub is away is accepted, and goes there in order", "FED-SUBMIT-1 MSG-ACK-1 MSG-ACK-3", submitAway, slow(2*time.Minute))
+	a.add("FED-SUBMIT-CLAIM", "a place that a hub names is believed when the entry is there", "FED-SUBMIT-13 MSG-ACK-1", submitClaim, slow(time.Minute))
 }
 
 // place is what a hub says of a submission.
@@ -191,11 +192,12 @@ func submitRules(t *suite.T, a, b *actor) {
 		}
 		return r.Signed(n.p.Key).Submitted()
 	}
+	n.refused("a message that expects something", change("message", 0, mock.Object{"content": "x", "contentType": "text"}), "submission_refused", "invalid_field", "malformed_json")
 	n.refused("a rename by a member", change("rename", -1, mock.Object{"name": "Mine"}), "insufficient_role")
 	n.refused("a removal by a member", change("member_remove", -1, mock.Object{"userIds": []any{b.id}}), "insufficient_role")
 	must(t, a.ask(request("PATCH", n.path("/members/"+n.bob), object{"role": "admin"})), "making bob an admin")
 	n.holds(2)
-	n.refused("a change that expects an older state", change("rename", 0, mock.Object{"name": "Mine"}), "state_conflict", "conflict", "state_changed")
+	n.refused("a change that expects an older state", change("rename", 0, mock.Object{"name": "Mine"}), "state_changed")
 	got := n.submit(change("rename", 1, mock.Object{"name": "Mine"}))[0]
 	t.Expect(got.Code == "" && got.Seq == 2, "a change that expects what is: seq %d %s", got.Seq, got.Code)
 	must(t, a.ask(request("DELETE", n.path("/members/"+n.bob), nil)), "removing bob")
@@ -372,5 +374,28 @@ func submitAway(t *suite.T, a *actor) {
 	f.shows(a)
 	res := a.ok(http.StatusCreated, post(f.path("/messages"), message(temps[0], "one")))
 	t.Expect(res.At("status").Text() == "sent" && res.At("seq").Int() == 1, "the same tempId again: %s", res.Body)
+	f.p.done()
+}
+
+// submitClaim lets a hub name a place for what it has not ordered.
+func submitClaim(t *suite.T, a *actor) {
+	f := farDirect(t, a)
+	f.p.Handle(submissionsPath, func(w http.ResponseWriter, v *mock.Visit) {
+		o, _ := value(v)
+		list := []any{}
+		for i := range o.At("submissions").List() {
+			list = append(list, mock.Object{"seq": int64(i + 1), "messageId": mock.MessageID(time.Now().UnixMilli(), int64(i+1), mock.Base64(mock.Random(32)))})
+		}
+		mock.Reply(w, mock.Object{"results": list})
+	})
+	temp := a.temp()
+	res := a.ask(post(f.path("/messages"), message(temp, "believed?")))
+	t.Expect(res.At("status").Text() != "sent" && res.Status != http.StatusCreated, "the hub names a place without an entry, and the ack is %s", res.Body)
+	wantSeqs(t, f.events(a), 0, 0)
+	f.orders()
+	r := f.says("what stands there")
+	f.takes(r)
+	list := f.events(a)
+	t.Expect(list[1].At("content").Text() == "what stands there", "at the place the hub named stands %v", list[1])
 	f.p.done()
 }

@@ -197,7 +197,7 @@ type Place struct {
 	MessageID    id.Message `json:"messageId,omitzero"`
 	Code         string     `json:"code,omitempty"`
 	Detail       string     `json:"detail,omitempty"`
-	RetryAfterMS int64      `json:"retryAfterMs,omitempty"`
+	RetryAfterMS int64      `json:"retryAfterMs,omitzero"`
 }
 
 // Entries asks for a range: the entries after AfterSeq, or those before BeforeSeq.
@@ -205,7 +205,7 @@ type Entries struct {
 	ConversationID id.Conversation `json:"conversationId"`
 	AfterSeq       *int64          `json:"afterSeq,omitempty"`
 	BeforeSeq      *int64          `json:"beforeSeq,omitempty"`
-	Limit          int             `json:"limit,omitempty"` // MaxRecords if 0
+	Limit          int             `json:"limit,omitzero"` // MaxRecords if 0
 }
 
 // AskSnapshot asks for a snapshot.

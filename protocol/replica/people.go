@@ -202,8 +202,8 @@ type Presences struct {
 // Presence is a state as the viewer may see it; with a code, unknown_user, there is no such user.
 type Presence struct {
 	UserID   id.User `json:"userId"`
-	Status   string  `json:"status,omitempty"`   // online, offline
-	LastSeen int64   `json:"lastSeen,omitempty"` // Unix milliseconds; of users who are offline
+	Status   string  `json:"status,omitempty"`  // online, offline
+	LastSeen int64   `json:"lastSeen,omitzero"` // Unix milliseconds; of users who are offline
 	Code     string  `json:"code,omitempty"`
 }
 
