@@ -199,7 +199,7 @@ func (w *Writer) settle(ctx context.Context, before timeline.View, rows []submis
 				w.o.Log.Warn("what a hub says of a submission is not so", slog.String("conversation", string(row.Submission.ConversationID)), slog.Any("error", err))
 				return verdict{pause: followTime, after: after}
 			}
-		case !permanent(f):
+		case !permanent(f) && !(f.Code == fault.RateLimited && w.desk.isHeld(row.Key())): // Who still waits is told of a limit, as by the own server.
 			return verdict{pause: max(f.RetryAfter, firstPause), after: after}
 		default:
 			if err := w.fail(ctx, row, f); err != nil {
@@ -352,7 +352,10 @@ func told(code fault.Code, detail string, retry time.Duration) *fault.Error {
 		}
 		return r
 	}, detail)
-	message = "the server of the conversation says: " + message[:min(len(message), 200)]
+	if message == "" {
+		message = fault.Lookup(code).Meaning
+	}
+	message = "the server of the conversation says: " + strings.ToValidUTF8(message[:min(len(message), 200)], "")
 	switch code {
 	case fault.Unavailable, fault.Internal, fault.Draining, fault.HubUnavailable, fault.QueueFull:
 		return fault.Retry(fault.Unavailable, retry, "%s", message)

@@ -5,9 +5,11 @@ package submit_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,15 +47,34 @@ func TestAppend_ALimitThatEndsSoonIsWaitedForInOrder(t *testing.T) {
 		}
 		return out, nil
 	})
+	r.setCut(true)
 	for _, tempID := range []string{"one", "two", "three"} {
-		if _, err := r.Append(t.Context(), r.message(t, bob, tempID)); err != nil {
-			t.Fatal(err)
+		if res, err := r.Append(t.Context(), r.message(t, bob, tempID)); err != nil || !res.Accepted {
+			t.Fatalf("%+v, %v", res, err)
 		}
 	}
+	r.setCut(false)
+	r.Heard(a)
 	timelinetest.Eventually(t, "all have a place", func() bool { return len(r.here.Queue.Rows()) == 0 })
 	if diff := cmp.Diff([]string{"one", "two", "three"}, r.log(t)); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestAppend_WhoWaitsIsToldOfALimitAndHoldsUpNobody(t *testing.T) {
+	r := newRoom(t)
+	r.setAnswer(func(in wire.Submissions, honest func() (wire.Ordered, error)) (wire.Ordered, error) {
+		if in.Submissions[0].Submission.TempID != "fast" {
+			return honest()
+		}
+		return wire.Ordered{Results: []wire.Place{{Code: string(fault.RateLimited), RetryAfterMS: 30_000}}}, nil
+	})
+	_, err := r.Append(t.Context(), r.message(t, bob, "fast"))
+	wantFault(t, "too soon", err, fault.RateLimited)
+	if f := fault.From(err); f.RetryAfter != 30*time.Second {
+		t.Errorf("it says to wait %s", f.RetryAfter)
+	}
+	r.say(t, bob, "next")
 }
 
 func TestAppend_AHubThatLiesIsNotBelieved(t *testing.T) {
@@ -87,10 +108,13 @@ func TestAppend_CodesThatWouldMisleadAClientAreNotHandedOn(t *testing.T) {
 	r := newRoom(t)
 	for _, code := range []fault.Code{fault.AccountSuspended, fault.TokenExpired, "made_up", fault.DeviceRemoved} {
 		r.setAnswer(func(wire.Submissions, func() (wire.Ordered, error)) (wire.Ordered, error) {
-			return wire.Ordered{Results: []wire.Place{{Code: string(code), Detail: "log in\x00\n again"}}}, nil
+			return wire.Ordered{Results: []wire.Place{{Code: string(code), Detail: "log in\x00\n again" + strings.Repeat("é", 200)}}}, nil
 		})
 		_, err := r.Append(t.Context(), r.message(t, bob, string(code)))
 		wantFault(t, string(code), err, fault.SubmissionRefused)
+		if m := fault.From(err).Message; !utf8.ValidString(m) || strings.ContainsAny(m, "\x00\n") || len(m) > 300 {
+			t.Errorf("it says %q", m)
+		}
 	}
 }
 
