@@ -251,7 +251,11 @@ func (w *Writer) finish(k submission.Key, out Outcome, r timeline.Result, err er
 	}
 	w.outcomes.WithLabelValues(code).Inc()
 	waiters := w.desk.close(k, out.Sender, true)
-	if len(waiters) == 0 {
+	switch {
+	case len(waiters) > 0:
+	case code == string(fault.Unchanged): // As good as done, and there is no entry to tell of.
+		return ""
+	default:
 		out.Result, out.Err = r, err
 		w.o.Outcome(out)
 		return ""

@@ -433,6 +433,29 @@ func TestAppend_EditsReactionsAndDeletionsAreCarriedToo(t *testing.T) {
 	}
 }
 
+func TestAppend_WhatChangesNothingIsNoFailureForWhoDidNotWait(t *testing.T) {
+	r := newRoom(t, func(o *submit.Options) { o.Wait = time.Millisecond })
+	m := r.say(t, bob, "x").MessageID.String()
+	r.setCut(true)
+	react := func() timeline.Command {
+		return r.about(t, bob, frame.TypeReaction, event.Relation{Action: "add", Emoji: "👍", TargetMessageID: m})
+	}
+	for _, cmd := range []timeline.Command{react(), react(), r.message(t, bob, "last")} {
+		if res, err := r.Append(t.Context(), cmd); err != nil || !res.Accepted {
+			t.Fatalf("%s: %+v, %v", cmd.Type, res, err)
+		}
+	}
+	before := len(r.told())
+	r.setCut(false)
+	r.Heard(a)
+	timelinetest.Eventually(t, "nothing waits", func() bool { return len(r.here.Queue.Rows()) == 0 && len(r.told()) == before+2 })
+	for _, o := range r.told() {
+		if o.Err != nil {
+			t.Errorf("told is %+v", o)
+		}
+	}
+}
+
 func TestAppend_ChangesOfTheStateAreAskedAtOnce(t *testing.T) {
 	r := newRoom(t)
 	r.hub.MustAppend(t, timelinetest.Change(t, r.conv, alice, frame.TypeMemberRole, "role", frame.Change{UserIDs: []string{string(bob)}, Role: conversation.Admin}))

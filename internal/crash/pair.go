@@ -304,19 +304,20 @@ func (r *pairRun) kill(list []*site, databases bool) {
 func (r *pairRun) killPostgres(ctx context.Context, s *site) error {
 	r.result.Kills["database of "+s.name]++
 	s.world.pointers.end()
-	pid := s.server.killPostgres()
-	if pid == 0 && s.armed == "" {
-		return errors.New("there is no PostgreSQL to kill")
-	}
+	pid := 0
 	for deadline := time.Now().Add(readyTime); time.Now().Before(deadline) && ctx.Err() == nil; sleep(ctx, 5*time.Millisecond) {
 		if s.server.hasEnded() {
 			return r.mend()
+		}
+		if pid == 0 { // A server that started a moment ago has none yet.
+			pid = s.server.killPostgres()
+			continue
 		}
 		if now, _, err := s.server.postmaster(); err == nil && now != pid && isPostgres(now) {
 			return nil
 		}
 	}
-	return errors.New("PostgreSQL was not started again")
+	return errors.New("PostgreSQL did not come")
 }
 
 // start starts the server again, to die at a failpoint if one is given.

@@ -109,7 +109,7 @@ func (r *pairRun) anybody(rng *rand.Rand) (*world, *login) {
 // change alters names and members from both sides under the load. Each is tried once, and what became of it is seen in the log.
 func (r *pairRun) change(ctx context.Context, rng *rand.Rand) {
 	later := 0
-	for n := 0; sleep(ctx, time.Duration(100+rng.IntN(300))*time.Millisecond); n++ {
+	for n := 0; sleep(ctx, time.Duration(40+rng.IntN(160))*time.Millisecond); n++ {
 		g := r.shared.groups[rng.IntN(len(r.shared.groups))]
 		at, other := r.anybody(rng)
 		w, actor := r.sites[g.hub].world, g.owner
@@ -121,12 +121,12 @@ func (r *pairRun) change(ctx context.Context, rng *rand.Rand) {
 			continue
 		}
 		var err error
-		switch rng.IntN(12) {
+		switch rng.IntN(16) {
 		case 0, 1, 2:
 			name := fmt.Sprintf("name %d", n)
 			err = w.api.do(ctx, actor, http.MethodPatch, path, rest.EditConversation{Name: &name}, nil)
-		case 3:
-			err = w.api.do(ctx, actor, http.MethodDelete, path+"/members/"+other.user, nil, nil)
+		case 3, 6, 7, 8, 9:
+			err = r.sites[g.hub].world.api.do(ctx, g.owner, http.MethodDelete, path+"/members/"+other.user, nil, nil)
 		case 4:
 			err = at.api.do(ctx, other, http.MethodDelete, path+"/members/"+other.user, nil, nil)
 		case 5:
