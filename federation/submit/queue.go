@@ -94,6 +94,9 @@ func (w *Writer) admit(ctx context.Context, t *ticket) (isNew bool, err error) {
 	if done, err := w.desk.join(t); done || err != nil {
 		return false, err
 	}
+	if t.refused != nil {
+		return false, w.again(ctx, t)
+	}
 	if p := (place{t.row.Shard, t.row.Conv}); !w.desk.counted(p) {
 		n, err := w.o.Store.CountSubmissions(ctx, p.shard, p.conv)
 		if err != nil {
@@ -108,6 +111,22 @@ func (w *Writer) admit(ctx context.Context, t *ticket) (isNew bool, err error) {
 		return false, err
 	}
 	return true, nil
+}
+
+// again settles t, which cannot be taken now, with the row that was there before it, if there is one. spec: MSG-ACK-5
+func (w *Writer) again(ctx context.Context, t *ticket) error {
+	row, err := w.o.Store.Submission(ctx, t.row.Key())
+	switch {
+	case err != nil:
+		return away(err)
+	case row == nil:
+		return t.refused
+	}
+	if err := w.desk.open(t); err != nil {
+		return err
+	}
+	w.meet(ctx, t)
+	return nil
 }
 
 // meet settles t with the row that was there before it: the same one that waits, or one that was refused, which is told once.

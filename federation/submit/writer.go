@@ -258,13 +258,15 @@ func (w *Writer) hub(ctx context.Context, cmd *timeline.Command) (id.Server, tim
 
 // enqueue checks what can be told here, asks the replica whether it is a repeat, and queues what is none.
 func (w *Writer) enqueue(ctx context.Context, v timeline.View, cmd timeline.Command, then func(timeline.Result, error)) error {
-	if err := w.check(v, cmd); err != nil {
-		return err
+	refused := w.check(v, cmd)
+	if refused != nil && (cmd.TempID == "" || fault.Is(refused, fault.UnknownConversation) || fault.Is(refused, fault.ContentTooLarge)) {
+		return refused
 	}
 	if err := w.trusted(ctx, cmd.ConversationID); err != nil {
 		return err
 	}
 	t := w.ticket(v, cmd, then)
+	t.refused = refused
 	return w.o.Timeline.Submit(ctx, t.cmd, func(r timeline.Result, err error) {
 		var elsewhere *timeline.ElsewhereError
 		if !errors.As(err, &elsewhere) {
@@ -331,6 +333,8 @@ type ticket struct {
 	state *conversation.State
 	row   submission.Row
 	then  func(timeline.Result, error)
+
+	refused error // of what cannot be taken any more, unless it is a repeat
 }
 
 // ticket makes the submission; one without a tempId gets one, because it is sent until it has an outcome.

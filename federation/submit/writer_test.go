@@ -359,6 +359,35 @@ func TestAppend_RefusesAtOnceWhatTheReplicaTells(t *testing.T) {
 	}
 }
 
+func TestAppend_WhoWasPutOutIsToldWhatBecameOfWhatWasSaidBefore(t *testing.T) {
+	r := newRoom(t, func(o *submit.Options) { o.Wait = 20 * time.Millisecond })
+	sent := r.say(t, bob, "sent")
+	r.setCut(true)
+	if res, err := r.Append(t.Context(), r.message(t, bob, "accepted")); err != nil || !res.Accepted {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	r.hub.MustAppend(t, timelinetest.Change(t, r.conv, alice, frame.TypeMemberRemove, "remove", frame.Change{UserIDs: []string{string(bob)}}))
+	r.push(t) // The other way is open.
+	if res, err := r.Append(t.Context(), r.message(t, bob, "sent")); err != nil || !res.Duplicate || res.Seq != sent.Seq {
+		t.Errorf("what was sent: %+v, %v", res, err)
+	}
+	if res, err := r.Append(t.Context(), r.message(t, bob, "accepted")); err != nil || !res.Accepted {
+		t.Errorf("what was accepted: %+v, %v", res, err)
+	}
+	other := r.message(t, bob, "accepted")
+	other.Content = r.message(t, bob, "something else").Content
+	_, err := r.Append(t.Context(), other)
+	wantFault(t, "its tempId for something else", err, fault.TempIDConflict)
+	_, err = r.Append(t.Context(), r.message(t, bob, "new"))
+	wantFault(t, "something new", err, fault.NotMember)
+	r.setCut(false)
+	r.Heard(a)
+	timelinetest.Eventually(t, "it is told that it failed", func() bool { return len(r.told()) == 1 })
+	if o := r.told()[0]; o.TempID != "accepted" || !fault.Is(o.Err, fault.NotMember) {
+		t.Errorf("told is %+v", o)
+	}
+}
+
 type meter struct {
 	mu sync.Mutex
 	n  int

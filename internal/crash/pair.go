@@ -300,8 +300,12 @@ func (r *pairRun) kill(list []*site, databases bool) {
 	all.Wait()
 }
 
-// killPostgres kills the database under a living server, which brings it back, or dies at its failpoint.
+// killPostgres kills the database under a living server, which brings it back, or dies at its failpoint. One that is starting would give
+// up, as it should.
 func (r *pairRun) killPostgres(ctx context.Context, s *site) error {
+	if err := r.awaitAcks(ctx, [2]time.Time{r.sites[0].server.started, r.sites[1].server.started}); err != nil {
+		return err
+	}
 	r.result.Kills["database of "+s.name]++
 	s.world.pointers.end()
 	pid := 0
@@ -309,7 +313,7 @@ func (r *pairRun) killPostgres(ctx context.Context, s *site) error {
 		if s.server.hasEnded() {
 			return r.mend()
 		}
-		if pid == 0 { // A server that started a moment ago has none yet.
+		if pid == 0 { // The server may have died and come back meanwhile.
 			pid = s.server.killPostgres()
 			continue
 		}
