@@ -161,7 +161,7 @@ func (d *door) walk(r *http.Request, rt Route) (who id.Server, out any, err erro
 
 // fault returns what is told. A database that is away is not our peer's mistake.
 func (d *door) fault(err error) *fault.Error {
-	if _, ok := errors.AsType[*fault.Error](err); !ok && d.c.Away(err) {
+	if _, ok := errors.AsType[*fault.Error](err); !ok && (d.c.Away(err) || errors.Is(err, context.Canceled)) { // Or the peer gave up.
 		return fault.New(fault.Unavailable, "this server cannot do that now").Because(err)
 	}
 	return fault.From(err)

@@ -95,7 +95,7 @@ var (
 		{name: "missing field", method: "POST", path: sendTo, send: send, status: 201, contentType: jsonType, body: `{}`, want: "missing propert"},
 		{name: "wrong type", method: "POST", path: sendTo, send: send, status: 201, contentType: jsonType, body: strings.Replace(ackBody, `"seq":1`, `"seq":"1"`, 1), want: "/seq"},
 		{name: "duplicate key", method: "POST", path: sendTo, send: send, status: 201, contentType: jsonType, body: strings.Replace(ackBody, "{", `{"seq":1,`, 1), want: "duplicate"},
-		{name: "undocumented status", method: "POST", path: sendTo, send: send, status: 202, contentType: jsonType, body: ackBody, want: "status is not documented"},
+		{name: "undocumented status", method: "POST", path: sendTo, send: send, status: 206, contentType: jsonType, body: ackBody, want: "status is not documented"},
 		{name: "wrong content type", method: "POST", path: sendTo, send: send, status: 201, contentType: "text/plain", body: ackBody, want: "content type"},
 		{name: "accepted bad body", method: "POST", path: sendTo, send: `{"tempId":"has space","content":"hi","contentType":"text"}`, status: 201, contentType: jsonType, body: ackBody, want: "accepted request"},
 		{name: "accepted duplicate key", method: "POST", path: sendTo, send: `{"tempId":"a","tempId":"a","content":"hi","contentType":"text"}`, status: 201, contentType: jsonType, body: ackBody, want: "accepted request"},
@@ -145,7 +145,7 @@ func TestTransport_ReportsExactlyWhatBreaksTheLaw(t *testing.T) {
 }
 
 func TestTransport_FindingsShowTheBodies(t *testing.T) {
-	a := answer{method: "POST", path: sendTo, send: send, status: 202, contentType: jsonType, body: ackBody}
+	a := answer{method: "POST", path: sendTo, send: send, status: 206, contentType: jsonType, body: ackBody}
 	findings := a.run(t)
 	if len(findings) != 1 || !strings.Contains(findings[0], ackBody) || !strings.Contains(findings[0], send) {
 		t.Errorf("findings %q, want one with both bodies", findings)

@@ -152,7 +152,6 @@ func TestFederated_HubAway(t *testing.T) {
 	conv := f.alice.Direct(f.bob)
 	f.alice.Post(conv, "hello")
 	sees(t, f.b, f.bob, conv, "hello")
-	phone := f.bob.Socket(nil)
 	f.a.Stop()
 	var want []string
 	for i := range 3 {
@@ -173,7 +172,7 @@ func TestFederated_HubAway(t *testing.T) {
 		t.Errorf("a change of state while the hub is away: %v", err)
 	}
 	f.b.Restart() // What was accepted is on disk.
-	phone = f.bob.Socket(nil)
+	phone := f.bob.Socket(nil)
 	f.a.Restart()
 	sees(t, f.a, f.alice, conv, append([]string{"hello"}, want...)...)
 	sees(t, f.b, f.bob, conv, append([]string{"hello"}, want...)...)
