@@ -270,7 +270,7 @@ func TestLimits_DiscoveryTellsThem(t *testing.T) {
 func TestLimits_AUserAsksSoMuchInASecondAndSendsAsManyFrames(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
-	srv := testenv.Start(t, testenv.Clock(clock.Now), limited(config.Limits{RequestsPerSecond: 2}))
+	srv := testenv.Start(t, testenv.Clock(clock.Now), limited(config.Limits{RequestsPerSecond: 1}))
 	us := srv.Users(t, "alice", "bob")
 	alice, bob := us[0], us[1]
 	conv, s := alice.Direct(bob), alice.Socket(nil)
@@ -278,7 +278,7 @@ func TestLimits_AUserAsksSoMuchInASecondAndSendsAsManyFrames(t *testing.T) {
 	var least, most int
 	ask := func() (n int, f *fault.Error) {
 		start := time.Now()
-		defer func() { least, most = 13, 13+int(2*time.Since(start).Seconds())+1 }() // The clock moves meanwhile.
+		defer func() { least, most = 7, 7+int(time.Since(start).Seconds())+1 }() // The clock moves meanwhile.
 		for ; n < 20 && f == nil; n++ {
 			f = alice.Call("GET", "/users/me", nil, nil)
 		}
@@ -286,10 +286,10 @@ func TestLimits_AUserAsksSoMuchInASecondAndSendsAsManyFrames(t *testing.T) {
 	}
 	n, f := ask()
 	if wantLimited(t, f, 7*time.Second); n < least || n > most {
-		t.Errorf("the request %d is refused, want the 13th", n)
+		t.Errorf("the request %d is refused, want the 7th", n)
 	}
 	bob.Do("GET", "/users/me", nil, nil)
-	for range 12 {
+	for range 6 {
 		s.Send("nonsense", struct{}{}) // Frames without a meaning count too.
 		s.Refused(fault.UnknownType)
 	}
