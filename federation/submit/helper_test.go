@@ -95,7 +95,7 @@ func newRoom(t testing.TB, change ...func(*submit.Options)) *room {
 
 // newHubOf is the door of a server for submissions.
 func newHubOf(r *room, t testing.TB, self id.Server) *submit.Hub {
-	return submit.NewHub(submit.HubOptions{Self: self, Timeline: r.Servers[self], Store: r.Servers[self].Queue, Keys: r, Source: &source{r, t},
+	return submit.NewHub(submit.HubOptions{Self: self, Timeline: r.Servers[self], Store: r.Servers[self].Queue, Keys: r, Source: &source{r, t}, Signer: r.Servers[self],
 		Admit: func(_ context.Context, _ id.Server, cmd *timeline.Command) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()
