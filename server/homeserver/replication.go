@@ -106,7 +106,7 @@ func (r *replication) leave(ctx context.Context) error {
 		select {
 		case one := <-r.refusals:
 			cmd := timeline.Command{
-				ConversationID: one.conv, TempID: id.NewULID(), AuthorTime: time.Now().UnixMilli(), Content: []byte("{}"), Unmetered: true,
+				ConversationID: one.conv, Device: id.NewDevice(), TempID: id.NewULID(), AuthorTime: time.Now().UnixMilli(), Content: []byte("{}"), Unmetered: true,
 				Proposal: conversation.Proposal{Type: frame.TypeMemberLeave, Sender: one.user},
 			}
 			if err := r.writer.Submit(ctx, cmd, func(timeline.Result, error) {}); err != nil {
