@@ -36,7 +36,7 @@ func TestBook_IsTheUnionOfWhatCame(t *testing.T) {
 	must(t, b.Page(syncPage("1", nil, event(0, "a"), event(1, "b"))))
 	must(t, b.Live(event(2, "c")))
 	must(t, b.Page(syncPage("2", nil, event(1, "b"), event(2, "c"), event(3, "d"))))
-	must(t, b.Acked("me", frame.Ack{ConversationID: "c", Seq: 4, MessageID: "e"}))
+	must(t, b.Acked("me", frame.Ack{ConversationID: "c", Seq: 4, MessageID: "e", Status: frame.Sent}))
 	must(t, b.Dense("c", 0, 4))
 	if b.Repeats() != 2 || b.Cursor() != "2" {
 		t.Errorf("%d repeats, cursor %s", b.Repeats(), b.Cursor())
@@ -50,7 +50,7 @@ func TestBook_IsTheUnionOfWhatCame(t *testing.T) {
 func TestBook_AnAckMayOvertakeWhatLiesBelowIt(t *testing.T) {
 	b := NewBook()
 	must(t, b.Page(syncPage("1", nil, event(0, "a"))))
-	must(t, b.Acked("me", frame.Ack{ConversationID: "c", Seq: 2, MessageID: "c"}))
+	must(t, b.Acked("me", frame.Ack{ConversationID: "c", Seq: 2, MessageID: "c", Status: frame.Sent}))
 	must(t, b.Live(event(1, "b")))
 	must(t, b.Dense("c", 0, 2))
 }

@@ -42,7 +42,7 @@ func TestGovern_CommandsAskTheServerForWhatTheySay(t *testing.T) {
 		switch {
 		case strings.HasSuffix(key, " erin@x"):
 			sdktest.Refuse(w, fault.New(fault.InsufficientRole, "you may ban members of a lower role only"))
-		case strings.HasSuffix(key, "@x"), strings.HasSuffix(key, " owner"), strings.HasSuffix(key, " L1"):
+		case strings.HasSuffix(key, "@x"), strings.HasSuffix(key, " owner"), strings.HasSuffix(key, " hub"), strings.HasSuffix(key, " L1"):
 			w.WriteHeader(http.StatusNoContent)
 		default:
 			return false

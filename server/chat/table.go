@@ -91,7 +91,7 @@ func memberCommands() []command {
 		{"/remove USER", "remove a member", 1, true, (*app).cmdRemove},
 		{"/leave", "leave the group", 0, true, (*app).cmdLeave},
 		{"/role USER owner|admin|member", "give a member another role", 2, true, (*app).cmdRole},
-		{"/hub SERVER", "have another member's server order the conversation", 1, true, (*app).cmdHub},
+		{"/hub SERVER", "let a member's server order the conversation", 1, true, (*app).cmdHub},
 		{"/transfer USER", "hand the group over", 1, true, (*app).cmdTransfer},
 		{"/ban [USER]", "keep someone out, or who is", 0, true, (*app).cmdBan},
 		{"/unban USER", "lift a ban", 1, true, (*app).cmdUnban},
