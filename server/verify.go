@@ -58,6 +58,9 @@ func verifyFile(args []string, out io.Writer) error {
 func describe(r verify.Report, out io.Writer) {
 	fmt.Fprintf(out, "conversation  %s\nreplica of    %s\nhub           %s\nentries       %d to %d, %d messages, %d erased\n",
 		r.ConversationID, r.Server, r.Hub, r.First, r.Last, r.Messages, r.Erased)
+	if r.Moves > 0 {
+		fmt.Fprintf(out, "hub moved     %d times; what the users of a former hub said is vouched for by the hubs that followed\n", r.Moves)
+	}
 	fmt.Fprintf(out, "signed        %d by the servers of their authors, the head by the hub\nhead          %s\n", r.Signed, hex.EncodeToString(r.Hash[:]))
 	fmt.Fprintln(out, "keys          SHA-256 of each; whether they are those of the servers, ask their operators")
 	for _, k := range r.Keys {

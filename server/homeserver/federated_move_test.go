@@ -108,8 +108,17 @@ func TestFederated_TheHubMovesThereAndBack(t *testing.T) {
 	t.Parallel()
 	f := meetThree(t)
 	f.move("b.test")
+	head := f.alice.Get(f.conv).HeadSeq
+	if got := transcript(t, f.federated, f.a, f.conv, head); got.Moves != 1 || got.Hub != "a.test" { // It hands over by its last entry.
+		t.Errorf("after the move %+v", got)
+	}
 	f.carol.Post(f.conv, "1")
 	f.agree(t, 2)
+	for _, m := range f.all() {
+		if got := transcript(t, f.federated, m.s, f.conv, head+1); got.Moves != 1 || got.Hub != "b.test" {
+			t.Errorf("in the new term %+v", got)
+		}
+	}
 	f.move("c.test")
 	f.bob.Post(f.conv, "2")
 	f.agree(t, 3)

@@ -249,27 +249,32 @@ func TestFederated_TranscriptsHold(t *testing.T) {
 	f.alice.Do("DELETE", on(conv, gone.MessageID), nil, nil)
 	sees(t, f.b, f.bob, conv, "", "hello alice")
 	equalLogs(t, f, conv)
-	hosts := fmt.Sprintf("a.test=%s:%d,b.test=%s:%d", f.net.Host("a.test"), f.net.Port, f.net.Host("b.test"), f.net.Port)
 	for _, s := range []*testenv.Server{f.a, f.b} {
-		cfg := s.Config()
-		cfg.Federation.Hosts = hosts
-		var got verify.Report
-		s.Until("the transcript reaches the head", func() bool {
-			var file bytes.Buffer
-			if err := homeserver.Transcript(t.Context(), cfg, id.Conversation(conv), &file, slog.New(slog.DiscardHandler)); err != nil {
-				t.Log(err)
-				return false
-			}
-			var err error
-			if got, err = verify.Transcript(&file); err != nil {
-				t.Fatal(err)
-			}
-			return got.Last == 3
-		})
-		if got.Hub != "a.test" || got.Messages != 2 || got.Signed != 1 || got.Erased != 1 {
+		if got := transcript(t, f, s, conv, 3); got.Hub != "a.test" || got.Messages != 2 || got.Signed != 1 || got.Erased != 1 {
 			t.Errorf("%+v", got)
 		}
 	}
+}
+
+// transcript exports a conversation from a server, once that has the hub's word for its head, and checks it.
+func transcript(t *testing.T, f *federated, s *testenv.Server, conv string, head int64) (got verify.Report) {
+	t.Helper()
+	cfg := s.Config()
+	for i, name := range []string{"a.test", "b.test", "c.test"} {
+		cfg.Federation.Hosts += fmt.Sprintf("%s%s=%s:%d", map[bool]string{true: ","}[i > 0], name, f.net.Host(name), f.net.Port)
+	}
+	s.Until("the transcript reaches the head", func() bool {
+		var file bytes.Buffer
+		if err := homeserver.Transcript(t.Context(), cfg, id.Conversation(conv), &file, slog.New(slog.DiscardHandler)); err != nil {
+			return false
+		}
+		var err error
+		if got, err = verify.Transcript(&file); err != nil {
+			t.Fatal(err)
+		}
+		return got.Last == head
+	})
+	return got
 }
 
 func TestFederated_CheckpointsAreTheHubs(t *testing.T) {

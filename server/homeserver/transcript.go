@@ -19,6 +19,7 @@ import (
 	"parley.chat/federation/outbox"
 	"parley.chat/federation/peer"
 	"parley.chat/protocol/event"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 	"parley.chat/protocol/replica"
 	"parley.chat/server/config"
@@ -67,6 +68,11 @@ func (w *transcript) write(ctx context.Context, cfg config.Config) error {
 		if f.Signature != nil {
 			signers[f.Sender.Server()] = true
 		}
+		if f.Type == frame.TypeHubTransfer {
+			change, err := event.ParseChange(f.Type, f.Content)
+			signers[id.Server(change.Hub)] = true
+			return err
+		}
 		return nil
 	})
 	if err != nil {
@@ -87,9 +93,11 @@ func (w *transcript) write(ctx context.Context, cfg config.Config) error {
 
 // end is the checkpoint the transcript ends with: of the head, or the newest that the hub gave.
 func (w *transcript) end(ctx context.Context) (replica.Checkpoint, error) {
-	hub, head := w.loaded.State.Hub(), w.loaded.Head
+	head := w.loaded.Head
+	reign := w.loaded.State.ReignAt(head.Seq)
+	hub := reign.Hub
 	if hub == w.name {
-		point := event.Checkpoint{ConversationID: w.conv, Hash: head.Hash, Hub: hub, Seq: head.Seq, Term: w.loaded.State.Term(), Time: time.Now().UnixMilli()}
+		point := event.Checkpoint{ConversationID: w.conv, Hash: head.Hash, Hub: hub, Seq: head.Seq, Term: reign.Term, Time: time.Now().UnixMilli()}
 		sig, err := w.ring.Sign(point)
 		return replica.Checkpoint{Checkpoint: point, Signatures: []event.Signature{sig}}, err
 	}

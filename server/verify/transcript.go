@@ -12,6 +12,7 @@ import (
 	"parley.chat/core/conversation"
 	"parley.chat/protocol/canonical"
 	"parley.chat/protocol/event"
+	"parley.chat/protocol/frame"
 	"parley.chat/protocol/id"
 	"parley.chat/protocol/key"
 	"parley.chat/protocol/replica"
@@ -21,11 +22,12 @@ import (
 type Report struct {
 	ConversationID id.Conversation
 	Server         id.Server // whose replica it was
-	Hub            id.Server
-	First, Last    int64 // seq
+	Hub            id.Server // of the last entry
+	First, Last    int64     // seq
 	Messages       int64
 	Erased         int // entries without content
 	Signed         int // entries with a signature of their author's server
+	Moves          int // of the hub: what its own users said before is vouched for by the hubs that followed
 	Hash           event.Hash
 	Keys           []Fingerprint // of the documents that came with it, in their order
 }
@@ -163,15 +165,38 @@ func (a *audit) record(r replica.Record) error {
 	if a.log.Head.Exists && r.Entry.Prev != a.log.Head.Hash || !a.log.Head.Exists && r.Entry.Prev != (event.Hash{}) {
 		return fmt.Errorf("entry %d does not follow the one before it", e.Seq)
 	}
-	term := a.log.State.Term()
+	before := a.log.State
 	if err := a.log.Next(e); err != nil {
 		return err
 	}
-	if r.Entry.Term != term && r.Entry.Term != a.log.State.Term() {
-		return fmt.Errorf("entry %d is of term %d", e.Seq, r.Entry.Term)
+	if reign := a.log.State.ReignAt(e.Seq); r.Entry.Term != reign.Term {
+		return fmt.Errorf("entry %d is of term %d, which is %d there", e.Seq, r.Entry.Term, reign.Term)
+	}
+	if e.Type == frame.TypeHubTransfer {
+		if err := a.acceptance(before, e); err != nil {
+			return fmt.Errorf("entry %d: %w", e.Seq, err)
+		}
+		a.report.Moves++
 	}
 	a.note(r)
 	return nil
+}
+
+// acceptance wants the word of a new hub to be signed by it.
+func (a *audit) acceptance(before *conversation.State, e *conversation.Event) error {
+	change, err := event.ParseChange(e.Type, e.Content)
+	if err != nil {
+		return err
+	}
+	word, sig, err := conversation.AcceptanceOf(before, change)
+	if err != nil {
+		return err
+	}
+	k, err := a.find(sig, e.HubTime)
+	if err != nil {
+		return err
+	}
+	return word.Verify(sig, k.Public)
 }
 
 // event makes the event that the rules judge, once the signature of its author's server is verified.
@@ -203,7 +228,7 @@ func (a *audit) hubBefore() id.Server {
 
 func (a *audit) note(r replica.Record) {
 	a.last = r.Entry
-	a.report.Hub, a.report.Last, a.report.Messages, a.report.Hash = a.log.State.Hub(), r.Entry.Seq, r.Entry.Count, a.log.Head.Hash
+	a.report.Hub, a.report.Last, a.report.Messages, a.report.Hash = a.log.State.ReignAt(r.Entry.Seq).Hub, r.Entry.Seq, r.Entry.Count, a.log.Head.Hash
 	if r.Content == nil {
 		a.report.Erased++
 	}
@@ -219,7 +244,7 @@ func (a *audit) checkpoint(c replica.Checkpoint) error {
 	if err := a.signed(c, a.last); err != nil {
 		return err
 	}
-	if hub := a.log.State.Hub(); c.Hub != hub {
+	if hub := a.report.Hub; c.Hub != hub {
 		return fmt.Errorf("the checkpoint is of %s, the hub is %s", c.Hub, hub)
 	}
 	a.isWhole = true
