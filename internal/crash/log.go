@@ -32,7 +32,6 @@ type logbook struct {
 	pointers map[pointer]int64
 	problems []string
 
-	home   string                                                                      // of the users the index is about, where there are other servers
 	before func(c id.Conversation, seq int64) (*conversation.State, conversation.Head) // what a replica began with
 	hold   bool
 	events map[id.Conversation][]*conversation.Event // if hold
@@ -253,9 +252,7 @@ func (l *logbook) checkIndex(ctx context.Context, conn *pgx.Conn) error {
 		want := map[id.User]string{}
 		if f.state != nil {
 			for u, m := range f.state.Members {
-				if l.home == "" || u.Server() == id.Server(l.home) {
-					want[u] = m.Membership
-				}
+				want[u] = m.Membership
 			}
 		}
 		if !maps.Equal(want, have[c]) {

@@ -182,7 +182,7 @@ func (r *pairRun) readBack(ctx context.Context) error {
 	}
 	for i, s := range r.sites {
 		s.book = newLogbook()
-		s.book.home, s.book.before = s.name, raw[1-i].stateBefore
+		s.book.before = raw[1-i].stateBefore
 		b := s.book
 		if err := b.read(ctx, dsn[i], b.readEvents, b.checkReactions, b.checkShards, b.checkLoaded, b.checkIndex, b.readPointers); err != nil {
 			return err
