@@ -68,5 +68,6 @@ func (a *app) helpBasics() {
 	a.screen.print("NAME@SERVER for someone elsewhere.")
 	a.screen.print("Ticks: " + tickQueued + " queued, " + tickSent + " sent to the server, " +
 		tickDelivered + " delivered, " + tickRead + ", " + tickFailed + " refused,")
-	a.screen.print("       " + tickAccepted + " waits for another server.")
+	a.screen.print("       " + tickAccepted + " waits for another server. In a group they tell of whoever is furthest;")
+	a.screen.print("       /receipts N tells of everybody.")
 }

@@ -131,7 +131,7 @@ func peopleCommands() []command {
 	return []command{
 		{"/profile NAME", "what someone tells of themselves", 1, false, (*app).cmdProfile},
 		{"/online NAME", "whether someone is there, and when last", 1, false, (*app).cmdOnline},
-		{"/block USER", "hear nothing of someone", 1, false, (*app).cmdBlock},
+		{"/block USER", "hear nothing of someone, save in groups", 1, false, (*app).cmdBlock},
 		{"/unblock USER", "lift a block", 1, false, (*app).cmdUnblock},
 		{"/blocks", "whom you block", 0, false, (*app).cmdBlocks},
 	}

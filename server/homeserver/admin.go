@@ -32,6 +32,9 @@ type Admin struct {
 // OpenAdmin opens the databases of the configuration: the private PostgreSQL of a running server, or, if none runs, started
 // for as long. It changes no table.
 func OpenAdmin(ctx context.Context, cfg config.Config, log *slog.Logger) (*Admin, error) {
+	if err := wantServer(cfg); err != nil {
+		return nil, err
+	}
 	a := &Admin{server: id.Server(cfg.ServerName)}
 	list := databases(cfg)
 	if len(list) == 0 {

@@ -28,6 +28,9 @@ type identity struct {
 // errRunning is the cause when another process holds the data folder.
 var errRunning = errors.New("is used by another running server")
 
+// keyFile is the server's first signing key, in its data folder.
+const keyFile = "signing.key"
+
 // openIdentity makes or reads the node's id and the server's signing key, and locks the folder: two servers with one
 // identity would take each other's leases.
 func openIdentity(dir, node string, name id.Server) (*identity, error) {
@@ -58,7 +61,7 @@ func (i *identity) read(dir string) error {
 		}
 		i.node = text
 	}
-	text, err := keep(filepath.Join(dir, "signing.key"), func() string {
+	text, err := keep(filepath.Join(dir, keyFile), func() string {
 		seed := make([]byte, ed25519.SeedSize)
 		_, _ = rand.Read(seed) // It never fails (Go 1.24).
 		return base64.RawURLEncoding.EncodeToString(seed)

@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"parley.chat/protocol/id"
@@ -35,6 +37,9 @@ type tool struct {
 
 // openTool opens it as OpenKeys does.
 func openTool(ctx context.Context, cfg config.Config, log *slog.Logger) (*tool, func(), error) {
+	if err := wantServer(cfg); err != nil {
+		return nil, nil, err
+	}
 	i, err := openIdentity(cfg.DataDir, cfg.Node.ID, id.Server(cfg.ServerName))
 	if errors.Is(err, errRunning) {
 		return openBeside(ctx, cfg, log)
@@ -61,6 +66,15 @@ func openTool(ctx context.Context, cfg config.Config, log *slog.Logger) (*tool, 
 		return nil, nil, err
 	}
 	return &tool{i.name, st, ring}, done, nil
+}
+
+// wantServer refuses a configuration of which no server has run: a tool would make an empty one, and tell of that.
+func wantServer(cfg config.Config) error {
+	_, err := os.Stat(filepath.Join(cfg.DataDir, keyFile))
+	if !errors.Is(err, fs.ErrNotExist) || len(databases(cfg)) > 0 {
+		return nil
+	}
+	return fmt.Errorf("there is no homeserver in %s: name its configuration with -config FILE, or start it once with parley serve", cfg.DataDir)
 }
 
 // openBeside opens it beside a server that runs.

@@ -4,6 +4,9 @@ package homeserver_test
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"parley.chat/internal/testenv"
@@ -41,5 +44,20 @@ func TestOpenKeys_WorksBesideARunningServerAndWithoutOne(t *testing.T) {
 	}
 	if n := len(s.Home.Keys().List()); n != 3 {
 		t.Errorf("there are %d keys", n)
+	}
+}
+
+// A tool that is not told where the server is makes no other one.
+func TestOpenKeys_WhereNoServerIsNothingIsMade(t *testing.T) {
+	var cfg config.Config
+	cfg.DataDir = filepath.Join(t.TempDir(), "data")
+	if _, _, err := homeserver.OpenKeys(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "-config") {
+		t.Errorf("keys: %v", err)
+	}
+	if _, err := homeserver.OpenAdmin(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "-config") {
+		t.Errorf("admin: %v", err)
+	}
+	if _, err := os.Stat(cfg.DataDir); !os.IsNotExist(err) {
+		t.Errorf("a folder was made: %v", err)
 	}
 }
