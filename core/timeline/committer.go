@@ -178,7 +178,7 @@ func (g *group) decide(w *work, p *pending) *work {
 		return w
 	}
 	if p.foreign != nil {
-		return g.follow(w, p)
+		return g.follow(w, p, gen)
 	}
 	if g.answerRepeat(p) {
 		return w

@@ -132,7 +132,7 @@ func broken(seq int64, err error) error {
 }
 
 // follow adds the entry of p to the batch, or answers p at once.
-func (g *group) follow(w *work, p *pending) *work {
+func (g *group) follow(w *work, p *pending, gen uint64) *work {
 	c, e := p.conv, p.foreign.Event
 	e.Conv = c.num
 	after := p.begin
@@ -148,9 +148,7 @@ func (g *group) follow(w *work, p *pending) *work {
 		c.refuse(p, err)
 		return w
 	}
-	if w == nil {
-		w = &work{gen: g.gen.Load(), touched: map[*shard]int64{}}
-	}
+	w = begun(w, gen) // Not a newer one: the conversation is of that.
 	if p.begin != nil {
 		c.sentAt = nil // There may have been other times between.
 	}

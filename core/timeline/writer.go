@@ -60,6 +60,7 @@ func (g *group) commit(ctx context.Context, w *work) error {
 		return away(errDropped)
 	}
 	if len(w.Advance) == 0 {
+		w.fail(away(errDropped)) // Nobody waits for a flush; who waits for more is not left to.
 		return nil
 	}
 	// The node's stop must not tear a commit that is under way.

@@ -463,7 +463,7 @@ func TestAppend_EditsReactionsAndDeletionsAreCarriedToo(t *testing.T) {
 }
 
 func TestAppend_WhatChangesNothingIsNoFailureForWhoDidNotWait(t *testing.T) {
-	r := newRoom(t, func(o *submit.Options) { o.Wait = time.Millisecond })
+	r := newRoom(t, func(o *submit.Options) { o.Wait = time.Second })
 	m := r.say(t, bob, "x").MessageID.String()
 	r.setCut(true)
 	react := func() timeline.Command {

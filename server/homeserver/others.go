@@ -30,7 +30,7 @@ func (h *Homeserver) listenForOthers() error {
 		return fmt.Errorf("%w; another address is set by federation.listen in the configuration or PARLEY_FEDERATION_LISTEN", err)
 	}
 	h.others = &others{Listener: l, http: h.newServer()}
-	h.others.http.TLSConfig = h.certs
+	h.others.http.TLSConfig = h.certs.Clone() // Each server writes into its own.
 	if f.TLS.Cert != "" {
 		if h.others.http.TLSConfig, err = certificates(config.TLS(f.TLS)); err != nil {
 			return fmt.Errorf("federation: %w", err)
