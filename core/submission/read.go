@@ -5,6 +5,7 @@ package submission
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 
 	"parley.chat/core/conversation"
 	"parley.chat/core/timeline"
@@ -31,12 +32,16 @@ func Read(sub event.Submission, content []byte, secret string) (timeline.Command
 		return cmd, fault.New(fault.ContentTooLarge, "the content of an event has at most %d bytes", MaxContent)
 	}
 	if err := canonical.Check(content); err != nil {
-		return cmd, err
+		return cmd, fault.New(fault.MalformedJSON, "not the canonical content of an event").Because(err)
 	}
 	if !conversation.ChangesState(sub.Type) && sub.Expects != nil {
 		return cmd, fault.Invalid("expects", "is of changes of the state")
 	}
-	return cmd, fill(&cmd, secret)
+	err := fill(&cmd, secret)
+	if _, told := errors.AsType[*fault.Error](err); err != nil && !told {
+		err = fault.New(fault.MalformedJSON, "not the content of such an event").Because(err)
+	}
+	return cmd, err
 }
 
 func fill(cmd *timeline.Command, secret string) error {
